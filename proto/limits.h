@@ -1,0 +1,71 @@
+/* Every limit has its name here, with its unit and the reason for its size. */
+#ifndef PROTO_LIMITS_H
+#define PROTO_LIMITS_H
+
+/* Wire. */
+#define DATAGRAM_BYTES_MAX 1232u      /* sealed; the IPv6 minimum MTU of 1280 less headers */
+#define DATAGRAM_HEADER_BYTES 28u     /* clear header, authenticated */
+#define SEAL_TAG_BYTES 16u            /* Poly1305 */
+#define DATAGRAM_PAYLOAD_BYTES_MAX (DATAGRAM_BYTES_MAX - DATAGRAM_HEADER_BYTES - 8u - SEAL_TAG_BYTES)
+#define FRAME_BYTES_MAX (1u << 20)    /* one stream or socket frame; holds a tick's claims for 10,000 jobs */
+#define WIRE_DEPTH_MAX 8u             /* nesting of arrays and maps; our deepest message has 5 */
+#define WIRE_ITEMS_MAX (1u << 18)     /* sum of all declared counts in one frame: nested headers cannot multiply */
+
+/* Names and definitions. */
+#define NAME_PART_BYTES_MAX 64u       /* group or job part: [A-Za-z0-9][A-Za-z0-9._-]{0,63} */
+#define JOB_NAME_BYTES_MAX (2u * NAME_PART_BYTES_MAX + 1u)
+#define NODE_NAME_BYTES_MAX 63u       /* one DNS label */
+#define DEFINITION_BYTES_MAX 65536u   /* a definition as stored */
+#define CRON_TEXT_BYTES_MAX 256u      /* an expression; the longest sensible lists stay below */
+#define ZONE_NAME_BYTES_MAX 64u       /* IANA names are below 40 */
+#define DESCRIPTION_BYTES_MAX 1024u
+#define COMMAND_ARGS_MAX 256u         /* words of a command */
+#define ENV_ENTRIES_MAX 256u          /* variables of a job */
+#define ENV_BYTES_MAX 32768u          /* args, env and params together */
+#define REASON_BYTES_MAX 256u         /* why somebody did something */
+#define USER_NAME_BYTES_MAX 32u       /* Linux login names */
+#define RESULT_BYTES_MAX 128u         /* the cause of a verdict: "spawn ENOENT", "overlap 8f21c07e" */
+
+/* Schedules. */
+#define FIRES_PER_DAY_MAX 5000u       /* more needs `often: true`: a slip of the seconds field is likelier than intent */
+#define EVERY_MS_MIN 1000             /* `every` below a second is a loop, not a schedule */
+#define YEAR_MIN 1970
+#define YEAR_MAX 2199
+
+/* Cluster. */
+#define MEMBERS_MAX 5000u             /* tested bound of gossip */
+#define SET_MEMBERS_MAX 5u            /* voters of an arc: 1, 3 or 5 */
+#define ARC_COUNT 4096u               /* equal pieces of the ring, fixed at birth: top 12 bits */
+#define ARC_BITS 12u
+#define META_BYTES_MAX 256u           /* a member's own facts in gossip */
+#define SEEDS_MAX 16u                 /* addresses given with --join */
+
+/* Claims. */
+#define CURSOR_OPEN_MAX 256u          /* open runs of one job */
+#define CURSOR_MANUAL_MAX 16u         /* request ids remembered per job */
+#define LOOKAHEAD_MS 1000             /* a fire is claimed this long before it is due */
+#define OFFER_AHEAD_MS 100            /* offers leave this long before the claim */
+#define STEP_MS 300                   /* ranks of a set step in one after the other */
+#define TICK_MS 10                    /* claim moments in the same tick share a frame */
+#define LAST_LOOK_MS 20               /* before the moment: look, sync the start record, prepare the runner */
+#define EARLY_SLACK_MS 1000           /* a voter refuses what is further ahead than LOOKAHEAD and this */
+#define MISFIRE_AFTER_MS 60000        /* a fire not claimed by then is a misfire */
+#define START_DEADLINE_MS_DEFAULT (3600 * 1000)
+#define EXECUTOR_GONE_MS 3000         /* membership's `failed` must be this old before a run counts as lost */
+#define PAUSE_LOOK_MS 5000            /* woken from a longer pause, an executor asks a majority before it starts */
+#define CLOCK_SUSPECT_MS 5000         /* further off than this, an agent neither proposes nor takes ARM */
+#define CLOCK_CORRECT_MS 50           /* median offset below this is noise */
+#define MISFIRE_ALL_MAX 100u          /* misfire=all starts at most this many */
+
+/* Runs and output. */
+#define OUTPUT_BYTES_DEFAULT (1u << 20)
+#define OUTPUT_BYTES_MIN 1024u
+#define OUTPUT_BYTES_MAX (64u << 20)
+#define RUN_NAME_BYTES_MAX (JOB_NAME_BYTES_MAX + 64u)
+#define RUN_SHORT_BYTES 8u            /* hex digits of a run's short id */
+
+/* Local socket. */
+#define CLIENTS_MAX 64u               /* consoles and commands at one agent */
+#define REQUEST_ID_BYTES_MAX 64u      /* text of --id */
+
+#endif
