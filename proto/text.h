@@ -1,0 +1,68 @@
+/* Text that people read and write: names, durations, sizes, times, and what may be shown on a terminal.
+ * Parsers take borrowed bytes and name the field's problem; formatters always NUL-terminate. */
+#ifndef PROTO_TEXT_H
+#define PROTO_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proto/err.h"
+#include "proto/types.h"
+
+/* Parses "group/name" or "name" (group `default`): parts [A-Za-z0-9][A-Za-z0-9._-]{0,63}.
+ * ret_full is always "group/name"; JOB_NAME_BYTES_MAX + 1 bytes. */
+MUST_CHECK enum err text_parse_job_name(struct slice text, char *ret_full, struct problem *problem);
+/* What users see: without "default/". Points into `full`. */
+const char *text_job_display(const char *full);
+/* Node names: [A-Za-z0-9][A-Za-z0-9._-]{0,62}. */
+MUST_CHECK enum err text_check_node_name(struct slice text, struct problem *problem);
+
+/* "90s" "5m" "1h" "2d" "1h30m" "250ms"; a bare number is refused. ret in ms. */
+MUST_CHECK enum err text_parse_duration(struct slice text, int64_t *ret_ms, struct problem *problem);
+/* "1M" "64K" "2G" "123" (powers of 1024). */
+MUST_CHECK enum err text_parse_size(struct slice text, uint64_t *ret_bytes, struct problem *problem);
+/* RFC 3339 with zone: "2025-03-30T02:30:00Z", "...+01:00", fraction up to ms; years 1970 to 2199. */
+MUST_CHECK enum err text_parse_rfc3339(struct slice text, int64_t *ret_utc_ms, struct problem *problem);
+MUST_CHECK enum err text_parse_i64(struct slice text, int64_t min, int64_t max, int64_t *ret_value, struct problem *problem);
+
+#define TEXT_TIME_BYTES 32u
+/* "2025-03-30T02:30:00Z"; ".mmm" only if the ms are not 0. */
+void text_format_time(int64_t utc_ms, char ret_text[TEXT_TIME_BYTES]);
+/* Always with ms: "2025-03-30T02:30:00.000Z" (JSON). */
+void text_format_time_ms(int64_t utc_ms, char ret_text[TEXT_TIME_BYTES]);
+/* "12:04:31" UTC. */
+void text_format_clock(int64_t utc_ms, char ret_text[TEXT_TIME_BYTES]);
+#define TEXT_DURATION_BYTES 24u
+/* Exact, as a key takes it: "1h30m", "250ms". */
+void text_format_duration(int64_t ms, char ret_text[TEXT_DURATION_BYTES]);
+/* Short, for tables: "0.05s" "1.2s" "41.2s" "4m31s" "1h02m" "12d". */
+void text_format_span(int64_t ms, char ret_text[TEXT_DURATION_BYTES]);
+
+#define TEXT_ID_BYTES 33u
+void text_format_id(struct id128 id, char ret_text[TEXT_ID_BYTES]); /* 32 hex digits */
+MUST_CHECK enum err text_parse_id(struct slice text, struct id128 *ret_id, struct problem *problem);
+
+#define TEXT_ADDRESS_BYTES 56u
+void text_format_address(const struct address *address, char ret_text[TEXT_ADDRESS_BYTES]); /* "127.0.0.1:7420" "[::1]:7420" */
+/* Numeric only; a missing port is port_default. */
+MUST_CHECK enum err text_parse_address(struct slice text, uint16_t port_default, struct address *ret_address, struct problem *problem);
+
+/* "backup@2025-03-30T02:30:00Z/0#1", manual "...Z+c7f2a1/0#1"; RUN_NAME_BYTES_MAX + 1 bytes. `job_full` is "group/name". */
+void text_format_run(const char *job_full, const struct run_key *key, char *ret_text, size_t text_bytes);
+/* The first 8 hex digits of XXH3-64 over the run's key; RUN_SHORT_BYTES + 1 bytes. */
+void text_format_run_short(const struct run_key *key, char ret_text[9]);
+
+/* UTF-8. */
+bool text_is_utf8(struct slice text);                    /* valid, no NUL, no overlong, no surrogates */
+uint32_t text_next_code_point(struct slice *rest);       /* U+FFFD for a bad byte; advances; 0 at the end */
+/* Cells of a code point on a terminal: 0 combining, 1, 2 wide; -1 control. A table of our own (no locale). */
+int text_cells_of(uint32_t code_point);
+size_t text_cells(struct slice text);
+/* Makes text from outside safe for a terminal or a log: controls as ^X, C1 and bad bytes as U+FFFD. */
+void text_escape(struct slice text, char *ret_text, size_t text_bytes);
+
+/* The nearest of `words` to `text`, edit distance <= 2, or NULL. */
+const char *text_nearest(const char *text, const char *const *words, size_t word_count);
+
+#endif
