@@ -31,6 +31,10 @@
 #define EVERY_MS_MIN 1000             /* `every` below a second is a loop, not a schedule */
 #define YEAR_MIN 1970
 #define YEAR_MAX 2199
+#define ZONE_FILE_BYTES_MAX 16384u    /* a TZif file; the biggest of tzdata 2025b has 3,872 bytes */
+#define ZONE_TRANSITIONS_MAX 512u     /* after 1970, in one zone; the most is 275 (Asia/Hebron) */
+#define ZONE_TYPES_MAX 64u            /* offsets in one zone; the most is 18 */
+#define ZONES_MAX 640u                /* zones in use on one agent; tzdata has some 600 names */
 
 /* Cluster. */
 #define MEMBERS_MAX 5000u             /* tested bound of gossip */
