@@ -233,7 +233,7 @@ $(B)/fuzz/%: $(B)/obj/tests/fuzz/%.o $(fuzz_main) $(call archives,core proto tes
 
 # scripts/run-tests is the one place that runs, counts and reports; each target below is a part of it.
 export VARIANT CC
-run_tests := scripts/run-tests --build-dir $(B)
+run_tests := scripts/run-tests --build-dir $(B) $(if $(TEST_REPORT),--report $(TEST_REPORT))
 
 .PHONY: test unit sim fuzz-replay check screen-test outside-test cluster-test
 test: ## sets up what is missing, builds, runs every test; one closing line
