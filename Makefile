@@ -134,7 +134,8 @@ SIMULATOR := $(if $(filter sim sim-asan,$(VARIANT)),$(call exists,schedsim))
 # tools that whole-process tests drive; they land in build/<variant>/tests/.
 unit_sources := $(wildcard tests/unit/test_*.c)
 UNIT := $(patsubst tests/unit/%.c,$(B)/unit/%,$(unit_sources))
-tool_sources := $(wildcard tests/outside/*.c tests/screen/*.c tests/cluster/*.c tests/bench/*.c)
+tool_sources := $(wildcard tests/outside/*.c tests/screen/*.c tests/cli/*.c tests/runner/*.c \
+	tests/cluster/*.c tests/bench/*.c)
 TOOLS := $(foreach s,$(tool_sources),$(B)/tests/$(basename $(notdir $(s))))
 fuzz_sources := $(wildcard tests/fuzz/fuzz_*.c)
 FUZZ := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(fuzz_sources))
@@ -235,7 +236,7 @@ $(B)/fuzz/%: $(B)/obj/tests/fuzz/%.o $(fuzz_main) $(call archives,core proto tes
 export VARIANT CC
 run_tests := scripts/run-tests --build-dir $(B) $(if $(TEST_REPORT),--report $(TEST_REPORT))
 
-.PHONY: test unit sim fuzz-replay check screen-test outside-test cluster-test
+.PHONY: test unit sim fuzz-replay check screen-test outside-test cli-test runner-test cluster-test
 test: ## sets up what is missing, builds, runs every test; one closing line
 	@scripts/setup || { echo "0 passed, 1 failed"; exit 1; }
 	@$(run_tests) all
@@ -257,6 +258,12 @@ screen-test: ## screens compared as text
 
 outside-test: ## comparisons against independent implementations
 	@$(run_tests) build outside
+
+cli-test: ## schedctl against a fake agent
+	@$(run_tests) build cli $(if $(ONLY),--only $(ONLY))
+
+runner-test: ## schedd-runner as a process
+	@$(run_tests) build runner $(if $(ONLY),--only $(ONLY))
 
 cluster-test: ## whole processes, several agents (ONLY=name chooses)
 	@$(run_tests) build cluster $(if $(ONLY),--only $(ONLY))
