@@ -62,10 +62,4 @@ struct seal_window {
 /* True and recorded if `counter` is new; call only after seal_open succeeded. */
 bool seal_window_take(struct seal_window *window, uint64_t counter);
 
-/* Hashes that are wire format (golden vectors in the tests). */
-struct id128 hash_id(struct slice text);               /* BLAKE2b-128: job id of "group/name" */
-uint64_t hash_u64(struct slice bytes);                 /* XXH3-64 */
-uint64_t hash_pair(struct id128 key, struct id128 member); /* XXH3-64 over the 32 bytes: rendezvous */
-void hash_digest(struct id128 key, uint64_t counter, uint64_t ret_sum[2]); /* XXH3-128 of (key, counter): anti-entropy */
-
 #endif

@@ -75,6 +75,7 @@ struct wire_reader {
 
 void wire_reader_init(struct wire_reader *reader, struct slice bytes);
 enum wire_type wire_peek(const struct wire_reader *reader);
+void wire_get_nil(struct wire_reader *reader);
 bool wire_get_bool(struct wire_reader *reader);
 uint64_t wire_get_u64(struct wire_reader *reader);
 int64_t wire_get_i64(struct wire_reader *reader);
@@ -90,11 +91,12 @@ uint32_t wire_get_map(struct wire_reader *reader, uint32_t count_max);
 /* An array of at least count_min items (extra ones at the end are for later versions). The caller reads
  * the count_min items, then calls wire_skip_items(reader, returned count - count_min). */
 uint32_t wire_get_array_min(struct wire_reader *reader, uint32_t count_min);
-void wire_skip(struct wire_reader *reader); /* one whole value */
+void wire_skip(struct wire_reader *reader); /* one whole value; deeper than WIRE_DEPTH_MAX: ERR_RANGE */
 void wire_skip_items(struct wire_reader *reader, uint32_t count);
 /* The bytes of the next whole value, which is skipped. */
 struct slice wire_get_raw(struct wire_reader *reader);
 
+/* The small types have exactly the items that their put writes; any other count is ERR_INVALID. */
 struct id128 wire_get_id(struct wire_reader *reader);
 struct epoch wire_get_epoch(struct wire_reader *reader);
 struct ballot wire_get_ballot(struct wire_reader *reader);
@@ -104,7 +106,7 @@ struct address wire_get_address(struct wire_reader *reader);
 /* ERR_OK only if nothing failed and no byte is left over. */
 MUST_CHECK enum err wire_reader_end(const struct wire_reader *reader);
 
-/* Finds `key` in a map value; false if absent or `map` is not a map. Never fails the input. */
+/* Finds `key` in a map value (the first, if a stranger put it twice); false if absent or `map` is not a map. Never fails the input. */
 bool wire_map_find(struct slice map, const char *key, struct wire_reader *ret_value);
 /* Conveniences over wire_map_find; absent or of another type: the fallback. */
 int64_t wire_map_find_i64(struct slice map, const char *key, int64_t fallback);
