@@ -59,7 +59,7 @@ warnings := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wol
 	-Wpointer-arith -Wwrite-strings -Wvla -Wformat=2 -Wundef \
 	-Wimplicit-fallthrough
 
-PACKAGES := libuv lmdb msgpack ncursesw libsodium libxxhash libcyaml jansson cmocka
+PACKAGES := libuv lmdb msgpack ncursesw libsodium libxxhash yaml-0.1 jansson cmocka
 
 # Only include paths are taken from pkg-config: ncursesw would set feature macros for all of us.
 package_cflags := $(filter -I%,$(shell pkg-config --cflags $(PACKAGES) 2>/dev/null))
@@ -108,7 +108,7 @@ object_of = $(patsubst %.c,$(B)/obj/%.o,$(1))
 # program: main sources | archives | packages
 main_schedd := agent/main.c
 archives_schedd := agent io store core proto
-packages_schedd := libuv lmdb msgpack libsodium libxxhash libcyaml
+packages_schedd := libuv lmdb msgpack libsodium libxxhash yaml-0.1
 
 main_schedd-runner := agent/runner/main.c
 archives_schedd-runner := runner proto
@@ -116,7 +116,7 @@ packages_schedd-runner := libuv libsodium libxxhash
 
 main_schedctl := agent/cli/main.c
 archives_schedctl := cli agent core proto
-packages_schedctl := libcyaml jansson msgpack libsodium libxxhash
+packages_schedctl := yaml-0.1 jansson msgpack libsodium libxxhash
 
 main_schedtop := tui/main.c tui/term.c
 archives_schedtop := tui proto
