@@ -68,6 +68,18 @@
 #define RUN_NAME_BYTES_MAX (JOB_NAME_BYTES_MAX + 64u)
 #define RUN_SHORT_BYTES 8u            /* hex digits of a run's short id */
 
+/* Store. */
+#define STORE_KEY_BYTES_MAX 511u              /* LMDB's own limit */
+#define STORE_VALUE_BYTES_MAX (1u << 20)      /* one record; the largest is a definition, of 64 KiB */
+#define OUTBOX_BYTES_MAX (4u << 20)           /* history changes not drained yet: a quarter of the first voting map */
+#define OUTBOX_ENTRY_BYTES 32768u             /* changes are cut into entries of about this, to need few pages in a row */
+#define VOTING_BYTES_DEFAULT (16ull << 20)    /* votes of some 20,000 jobs; grown ahead of need */
+#define VOTING_BYTES_MIN (1ull << 20)         /* below this not even the outbox's first entries fit */
+#define VOTING_BYTES_MAX (1ull << 30)         /* votes of a million jobs */
+#define HISTORY_BYTES_DEFAULT (1ull << 30)    /* address space; the file is as large as what was written */
+#define HISTORY_BYTES_MIN (1ull << 18)
+#define STORE_PATH_BYTES_MAX 4096u            /* PATH_MAX */
+
 /* Local socket. */
 #define CLIENTS_MAX 64u               /* consoles and commands at one agent */
 #define REQUEST_ID_BYTES_MAX 64u      /* text of --id */
