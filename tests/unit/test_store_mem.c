@@ -160,7 +160,7 @@ static void test_a_full_store_refuses_puts_and_takes_removals(void **state)
 	enum err err = ERR_OK;
 	int count = 0;
 	for (; err == ERR_OK; count++) {
-		char key[8];
+		char key[16];
 		(void)snprintf(key, sizeof(key), "%d", count);
 		err = commit(fixture, key, "0123456789");
 	}
