@@ -10,13 +10,13 @@
  *   range       "*" [ "/" step ]  |  number  |  number "-" number [ "/" step ]
  *
  *   second, minute 0-59; hour 0-23; day-of-month 1-31; month 1-12 or jan-dec;
- *   day-of-week 0-7 or sun-sat, 0 and 7 are both Sunday. Names in any case, three letters.
+ *   day-of-week 0-7 or sun-sat, 0 and 7 are both Sunday, and a star is 0-7. Names: three letters, any case.
  *   A step after a single number (5/10), a range that runs backwards (fri-mon, 22-2) and a step of
  *   0 are refused, as cronie does. Stricter than cronie: junk after "*" is refused, not skipped.
  *
  * Day rule (Vixie, in cronie's form): when neither day field begins with "*", a day matches if
- * either field matches; when one of them does, both must match. So in "0 0 * /2 * mon" (written
- * without the blank) the day field counts as unrestricted, yet must match: odd days that are Mondays.
+ * either field matches; when one of them does, both must match. So a day field of a star with step 2
+ * counts as unrestricted, yet must match: together with "mon" it means the odd days that are Mondays.
  *
  * Seven fields, L, W, #, H, ? and random ranges (~) are refused with ERR_UNSUPPORTED. */
 #ifndef AGENT_CORE_CRON_H
@@ -60,23 +60,5 @@ uint32_t cron_fires_per_day_max(const struct cron *cron);
 /* True if the minute or the hour field begins with "*" (cronie's rule for what keeps its cadence
  * through a change of offset). The second field has no say: "* 30 2 * * *" is the minute 02:30, fixed. */
 bool cron_is_wildcard(const struct cron *cron);
-
-#define CRON_NONE INT64_MAX
-
-/* The first matching local second in [from_s, end_s), or CRON_NONE. Skips by month, day, hour and
- * minute, never by second. Requires: years of from_s and end_s within -30,000 to 30,000. */
-int64_t cron_first(const struct cron *cron, int64_t from_s, int64_t end_s);
-
-/* The last matching local second in [from_s, end_s), or CRON_NONE. */
-int64_t cron_last(const struct cron *cron, int64_t from_s, int64_t end_s);
-
-/* How many local seconds in [from_s, end_s) match; counted by months, not one by one. */
-uint64_t cron_count(const struct cron *cron, int64_t from_s, int64_t end_s);
-
-/* The expression in plain words: "every 7 minutes (56→00 is 4 min), 09:00-17:59, Monday to Friday".
- * UTF-8, NUL-terminated. ERR_FULL: it did not fit (nothing usable written but an empty text);
- * CRON_WORDS_BYTES_MAX is always enough. */
-#define CRON_WORDS_BYTES_MAX 1536u
-MUST_CHECK enum err cron_describe(const struct cron *cron, char *ret_text, size_t text_bytes);
 
 #endif

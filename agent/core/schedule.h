@@ -22,6 +22,7 @@
 #include <stdint.h>
 
 #include "agent/core/cron.h"
+#include "agent/core/cron_words.h"
 #include "agent/core/zone.h"
 #include "proto/err.h"
 #include "proto/types.h"
@@ -45,13 +46,16 @@ struct schedule {
 
 /* Parses what `cron:` takes: an expression or macro of cron.h, "@every 90s", "@at TIME" (RFC 3339
  * with zone), "@manual". "@reboot" is refused (ERR_UNSUPPORTED). Errors as cron_parse. */
-MUST_CHECK enum err schedule_parse_cron(struct slice text, struct schedule *ret_schedule, struct problem *problem);
+MUST_CHECK enum err schedule_parse_cron(struct slice text, struct schedule *ret_schedule,
+					struct problem *problem);
 
 /* Checks and makes an interval, with anchor 0. ERR_RANGE: below EVERY_MS_MIN, or beyond 100 years. */
-MUST_CHECK enum err schedule_init_every(int64_t every_ms, struct schedule *ret_schedule, struct problem *problem);
+MUST_CHECK enum err schedule_init_every(int64_t every_ms, struct schedule *ret_schedule,
+					struct problem *problem);
 
 /* ERR_RANGE: outside the years YEAR_MIN to YEAR_MAX. That it may be past is for the caller to judge. */
-MUST_CHECK enum err schedule_init_at(int64_t at_ms, struct schedule *ret_schedule, struct problem *problem);
+MUST_CHECK enum err schedule_init_at(int64_t at_ms, struct schedule *ret_schedule,
+				     struct problem *problem);
 
 /* In all of these `zone` may be NULL unless kind is CRON. Any int64_t is a valid time. */
 
@@ -60,12 +64,12 @@ MUST_CHECK enum err schedule_init_at(int64_t at_ms, struct schedule *ret_schedul
 int64_t schedule_next(const struct schedule *schedule, const struct zone *zone, int64_t after_ms);
 
 /* The latest fire that is <= before_ms and > floor_ms; floor_ms if there is none. Bounded likewise. */
-int64_t schedule_previous(const struct schedule *schedule, const struct zone *zone, int64_t before_ms,
-                          int64_t floor_ms);
+int64_t schedule_previous(const struct schedule *schedule, const struct zone *zone,
+			  int64_t before_ms, int64_t floor_ms);
 
 /* The fires in (from_ms, to_ms], but at most count_max. Bounded likewise, however many there are. */
 uint64_t schedule_count(const struct schedule *schedule, const struct zone *zone, int64_t from_ms,
-                        int64_t to_ms, uint64_t count_max);
+			int64_t to_ms, uint64_t count_max);
 
 /* Fires on its busiest ordinary day, for the lint of `often`; 0 for MANUAL and EVERY (exempt), 1 for AT. */
 uint32_t schedule_fires_per_day_max(const struct schedule *schedule);
@@ -73,6 +77,7 @@ uint32_t schedule_fires_per_day_max(const struct schedule *schedule);
 /* In plain words: "every 5 minutes", "at 02:30, Monday to Friday", "every 1m30s", "once at ...".
  * SCHEDULE_WORDS_BYTES_MAX is always enough; ERR_FULL: it was not. */
 #define SCHEDULE_WORDS_BYTES_MAX CRON_WORDS_BYTES_MAX
-MUST_CHECK enum err schedule_describe(const struct schedule *schedule, char *ret_text, size_t text_bytes);
+MUST_CHECK enum err schedule_describe(const struct schedule *schedule, char *ret_text,
+				      size_t text_bytes);
 
 #endif

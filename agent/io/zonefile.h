@@ -22,8 +22,8 @@ void zonefile_free(struct zonefile *zonefile);
  * Errors: ERR_INVALID not the form of a name (so "..", a leading slash, or odd characters);
  * ERR_NOT_FOUND no such zone (the hint has near matches); ERR_FULL more than ZONES_MAX in use; ERR_IO;
  * those of zone_parse for a bad file. */
-MUST_CHECK enum err zonefile_load(struct zonefile *zonefile, struct slice name, const struct zone **ret_zone,
-                                  struct problem *problem);
+MUST_CHECK enum err zonefile_load(struct zonefile *zonefile, struct slice name,
+				  const struct zone **ret_zone, struct problem *problem);
 
 /* The same as a source for the core; any failure is NULL. */
 struct zone_source zonefile_source(struct zonefile *zonefile);
