@@ -3,7 +3,9 @@
  *
  * subkey = keyed BLAKE2b(master; sender's short node id, boot, kind, connection id). Every subkey has a
  * counter of its own from 0, which is the nonce; as boot never repeats for a node id, no pair of key and
- * nonce does. A receiver takes each counter once: a window of 128 for datagrams, strict order on streams. */
+ * nonce does. A receiver takes each counter once: a window of 128 for datagrams, strict order on streams.
+ * The nonce is 4 zero bytes and the counter, big-endian. Nothing here needs sodium_init (no random numbers are
+ * drawn), but the programs call it at start so that the fastest code for the processor is chosen. */
 #ifndef PROTO_SEAL_H
 #define PROTO_SEAL_H
 
@@ -25,20 +27,25 @@ struct seal_subkey {
 	uint8_t key[SEAL_KEY_BYTES];
 };
 
-/* Key file text: "peersched-key-1 HEX64\n". */
-MUST_CHECK enum err seal_master_parse(struct slice text, struct seal_master *ret_master, struct problem *problem);
+/* Key file text: "peersched-key-1 HEX64\n"; the line end may be missing. */
+MUST_CHECK enum err seal_master_parse(struct slice text, struct seal_master *ret_master,
+				      struct problem *problem);
 void seal_master_format(const struct seal_master *master, char ret_text[96]);
 void seal_master_from_bytes(const uint8_t key[SEAL_KEY_BYTES], struct seal_master *ret_master);
 
 void seal_subkey_derive(const struct seal_master *master, uint64_t sender_short, uint64_t boot,
-                        enum seal_kind kind, uint64_t connection, struct seal_subkey *ret_subkey);
+			enum seal_kind kind, uint64_t connection, struct seal_subkey *ret_subkey);
 
-/* Appends the sealed text of `plain` (plain.bytes + SEAL_TAG_BYTES) to `out`. */
-void seal_close(const struct seal_subkey *subkey, uint64_t counter, struct slice header, struct slice plain, struct buf *out);
-/* Opens into `out`. ERR_CORRUPT: wrong key, altered, or another header. */
-MUST_CHECK enum err seal_open(const struct seal_subkey *subkey, uint64_t counter, struct slice header, struct slice sealed, struct buf *out);
+/* Appends the sealed text of `plain` (plain.bytes + SEAL_TAG_BYTES) to `out`; `plain` must not lie in out's memory. */
+void seal_close(const struct seal_subkey *subkey, uint64_t counter, struct slice header,
+		struct slice plain, struct buf *out);
+/* Opens and appends to `out`, nothing on error. ERR_CORRUPT: wrong key, altered, or another header or counter;
+ * ERR_TRUNCATED: shorter than a tag; ERR_FULL: it does not fit into `out`. */
+MUST_CHECK enum err seal_open(const struct seal_subkey *subkey, uint64_t counter,
+			      struct slice header, struct slice sealed, struct buf *out);
 
-/* The clear header of a datagram, DATAGRAM_HEADER_BYTES, all of it authenticated. With SEAL_FLAG_NEWBOOT the
+/* The clear header of a datagram, DATAGRAM_HEADER_BYTES (magic u16, version u8, flags u8, cluster u32, key id u16,
+ * reserved u16, sender u64, counter u64), all of it authenticated. With SEAL_FLAG_NEWBOOT the
  * sender's boot (u64) follows the header, in clear and authenticated. */
 #define SEAL_MAGIC 0x5053u /* "PS" */
 #define SEAL_VERSION 1u

@@ -20,7 +20,7 @@ MUST_CHECK enum err text_check_node_name(struct slice text, struct problem *prob
 
 /* "90s" "5m" "1h" "2d" "1h30m" "250ms"; a bare number is refused. ret in ms. */
 MUST_CHECK enum err text_parse_duration(struct slice text, int64_t *ret_ms, struct problem *problem);
-/* "1M" "64K" "2G" "123" (powers of 1024). */
+/* "1M" "64K" "2G" "1T" "123" (powers of 1024). */
 MUST_CHECK enum err text_parse_size(struct slice text, uint64_t *ret_bytes, struct problem *problem);
 /* RFC 3339 with zone: "2025-03-30T02:30:00Z", "...+01:00", fraction up to ms; years 1970 to 2199. */
 MUST_CHECK enum err text_parse_rfc3339(struct slice text, int64_t *ret_utc_ms, struct problem *problem);
@@ -33,10 +33,10 @@ void text_format_time(int64_t utc_ms, char ret_text[TEXT_TIME_BYTES]);
 void text_format_time_ms(int64_t utc_ms, char ret_text[TEXT_TIME_BYTES]);
 /* "12:04:31" UTC. */
 void text_format_clock(int64_t utc_ms, char ret_text[TEXT_TIME_BYTES]);
-#define TEXT_DURATION_BYTES 24u
-/* Exact, as a key takes it: "1h30m", "250ms". */
+#define TEXT_DURATION_BYTES 32u
+/* Exact, as a key takes it: "1h30m", "250ms", "0s"; a minus in front of what is negative. */
 void text_format_duration(int64_t ms, char ret_text[TEXT_DURATION_BYTES]);
-/* Short, for tables: "0.05s" "1.2s" "41.2s" "4m31s" "1h02m" "12d". */
+/* Short, for tables, never more than it is: "0.05s" "1.2s" "41.2s" "4m31s" "1h02m" "12d". */
 void text_format_span(int64_t ms, char ret_text[TEXT_DURATION_BYTES]);
 
 #define TEXT_ID_BYTES 33u
@@ -45,7 +45,7 @@ MUST_CHECK enum err text_parse_id(struct slice text, struct id128 *ret_id, struc
 
 #define TEXT_ADDRESS_BYTES 56u
 void text_format_address(const struct address *address, char ret_text[TEXT_ADDRESS_BYTES]); /* "127.0.0.1:7420" "[::1]:7420" */
-/* Numeric only; a missing port is port_default. */
+/* Numeric only, port 1 to 65535; a missing port is port_default. An IPv4 address in IPv6 form becomes IPv4. */
 MUST_CHECK enum err text_parse_address(struct slice text, uint16_t port_default, struct address *ret_address, struct problem *problem);
 
 /* "backup@2025-03-30T02:30:00Z/0#1", manual "...Z+c7f2a1/0#1"; RUN_NAME_BYTES_MAX + 1 bytes. `job_full` is "group/name". */
@@ -58,9 +58,14 @@ bool text_is_utf8(struct slice text);                    /* valid, no NUL, no ov
 uint32_t text_next_code_point(struct slice *rest);       /* U+FFFD for a bad byte; advances; 0 at the end */
 /* Cells of a code point on a terminal: 0 combining, 1, 2 wide; -1 control. A table of our own (no locale). */
 int text_cells_of(uint32_t code_point);
+/* Cells of the text as text_escape writes it. */
 size_t text_cells(struct slice text);
-/* Makes text from outside safe for a terminal or a log: controls as ^X, C1 and bad bytes as U+FFFD. */
+/* Makes text from outside safe for a terminal or a log: controls as ^X, C1, bad bytes and what changes the
+ * direction of writing as U+FFFD. Cut at a character boundary. */
 void text_escape(struct slice text, char *ret_text, size_t text_bytes);
+#define TEXT_QUOTE_BYTES 80u
+/* The text in double quotes, escaped, a long one cut with "..."; for messages. Returns ret_text. */
+const char *text_quote(struct slice text, char ret_text[TEXT_QUOTE_BYTES]);
 
 /* The nearest of `words` to `text`, edit distance <= 2, or NULL. */
 const char *text_nearest(const char *text, const char *const *words, size_t word_count);

@@ -1,6 +1,7 @@
 /* UTF-8: what is valid, which code points are in it, and what of it a terminal may be shown. */
 #include "proto/text.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "proto/text_width.h"
@@ -160,4 +161,24 @@ void text_escape(struct slice text, char *ret_text, size_t text_bytes)
 		used += bytes;
 	}
 	ret_text[used] = '\0';
+}
+
+const char *text_quote(struct slice text, char ret_text[TEXT_QUOTE_BYTES])
+{
+	/* Room for both quotes and the dots. */
+	char shown[TEXT_QUOTE_BYTES - 5];
+	size_t used = 0;
+	while (text.bytes > 0) {
+		char made[4];
+		struct slice rest = text;
+		size_t bytes = escape_character(text_next_code_point(&rest), made);
+		if (bytes > sizeof(shown) - 1 - used)
+			break;
+		memcpy(shown + used, made, bytes);
+		used += bytes;
+		text = rest;
+	}
+	shown[used] = '\0';
+	(void)snprintf(ret_text, TEXT_QUOTE_BYTES, "\"%s%s\"", shown, text.bytes > 0 ? "..." : "");
+	return ret_text;
 }
