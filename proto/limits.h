@@ -67,6 +67,12 @@
 #define OUTPUT_BYTES_MAX (64u << 20)
 #define RUN_NAME_BYTES_MAX (JOB_NAME_BYTES_MAX + 64u)
 #define RUN_SHORT_BYTES 8u            /* hex digits of a run's short id */
+#define OUTPUT_LINE_BYTES_MAX 8192u   /* one record of output: a longer line is several */
+#define RUNNER_RUNS_MAX 4096u         /* runs that one runner holds, those ended and not yet forgotten included */
+#define RUNNER_FENCES_MAX 4096u       /* runs that a runner said it does not know: never spawned from then on */
+#define RUNNER_ENVIRONMENT_BYTES_MAX 8192u /* the SCHED_* variables of an order; a run name is the longest */
+#define OUTPUT_GRACE_MS 5000          /* after its exit, a run waits so long for who still holds its pipes */
+#define KILL_GRACE_MS_MAX (30LL * 24 * 3600 * 1000) /* an order's own grace; above a month is a slip */
 
 /* Store. */
 #define STORE_KEY_BYTES_MAX 511u              /* LMDB's own limit */

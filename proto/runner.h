@@ -29,11 +29,12 @@ struct runner_order {
 	struct slice run_name;     /* as users see it; also the name of the spool files is made from it */
 	int64_t start_mono_us;     /* on the boot-time clock of this host; past: at once */
 	struct slice definition;   /* proto/definition bytes */
-	struct slice environment;  /* msgpack map name -> text: the SCHED_* variables, added to the job's own */
+	struct slice environment;  /* msgpack map name -> text: the SCHED_* variables, added to the job's own;
+	                            * <= RUNNER_ENVIRONMENT_BYTES_MAX */
 	/* KILL */
 	int signal;                /* first signal, 0: TERM */
-	int64_t grace_ms;          /* until KILL; < 0: the definition's kill_grace */
-	struct slice by;           /* who asked: goes into the verdict */
+	int64_t grace_ms;          /* until KILL; < 0: the definition's kill_grace; <= KILL_GRACE_MS_MAX */
+	struct slice by;           /* who asked: goes into the verdict; <= RESULT_BYTES_MAX */
 };
 
 enum runner_report_type {
