@@ -139,10 +139,11 @@ size_t text_cells(struct slice text)
 	while (text.bytes > 0) {
 		uint32_t code_point = text_next_code_point(&text);
 		int width = text_cells_of(code_point);
-		if (width >= 0)
-			cells += (size_t)width;
-		else /* as text_escape writes it: ^X, or U+FFFD for C1 */
-			cells += code_point < 0x80u ? 2 : 1;
+		if (is_reordering(code_point))
+			width = 1;
+		else if (width < 0) /* ^X, or U+FFFD for C1 */
+			width = code_point < 0x80u ? 2 : 1;
+		cells += (size_t)width;
 	}
 	return cells;
 }
