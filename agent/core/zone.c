@@ -454,25 +454,38 @@ static int64_t follow_end_s(void)
 	return civil_days(FOLLOW_YEAR_MAX, 1, 1) * CIVIL_DAY_S;
 }
 
+/* The footer's period, cut to its reign. What follows the table's last transition at table_start_s is still of
+ * the table's type, up to the footer's first change after it: RFC 8536 makes the footer a rule for changes, and
+ * there are files (made with zic -b slim) in which the two disagree for these few days, the table being right. */
+static struct zone_period period_past_table(const struct zone *zone, int64_t utc_s,
+					    int64_t table_start_s, const struct zone_type *table_type)
+{
+	int64_t look_s = utc_s < 0 ? 0 : utc_s;
+	if (look_s > follow_end_s())
+		look_s = follow_end_s();
+	struct zone_period period = footer_period(zone, look_s);
+	if (period.start_s <= 0)
+		period.start_s = INT64_MIN;
+	if (period.start_s < table_start_s) {
+		period.start_s = table_start_s;
+		period.offset_s = table_type->offset_s;
+		period.is_dst = table_type->is_dst;
+	}
+	if (period.end_s > follow_end_s())
+		period.end_s = INT64_MAX;
+	return period;
+}
+
 struct zone_period zone_period_at(const struct zone *zone, int64_t utc_s)
 {
 	unsigned passed = transitions_until(zone, utc_s);
-	int64_t table_start_s = passed == 0 ? INT64_MIN : zone->at_s[passed - 1];
-	if (passed == zone->transition_count && zone->has_footer) {
-		int64_t look_s = utc_s < 0 ? 0 : utc_s;
-		if (look_s > follow_end_s())
-			look_s = follow_end_s();
-		struct zone_period period = footer_period(zone, look_s);
-		if (period.start_s <= 0 || period.start_s < table_start_s)
-			period.start_s = table_start_s;
-		if (period.end_s > follow_end_s())
-			period.end_s = INT64_MAX;
-		return period;
-	}
+	int64_t start_s = passed == 0 ? INT64_MIN : zone->at_s[passed - 1];
 	const struct zone_type
 		*type = &zone->types[passed == 0 ? zone->first_type : zone->type_index[passed - 1]];
+	if (passed == zone->transition_count && zone->has_footer)
+		return period_past_table(zone, utc_s, start_s, type);
 	return (struct zone_period){
-		.start_s = table_start_s,
+		.start_s = start_s,
 		.end_s = passed == zone->transition_count ? INT64_MAX : zone->at_s[passed],
 		.offset_s = type->offset_s,
 		.is_dst = type->is_dst,

@@ -8,7 +8,7 @@
  *
  * What lies before 1970 is dropped: the first period begins at minus infinity with the offset that
  * was in force at 1970-01-01T00:00:00Z. The footer (a POSIX TZ string with the extensions of RFC
- * 8536, 3.3.1) rules after the last transition of the table. Leap-second ("right/") files are refused. */
+ * 8536, 3.3.1) rules the changes after the last transition of the table. Leap-second ("right/") files are refused. */
 #ifndef AGENT_CORE_ZONE_H
 #define AGENT_CORE_ZONE_H
 
