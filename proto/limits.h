@@ -84,6 +84,7 @@
 #define VOTING_BYTES_MAX (1ull << 30)         /* votes of a million jobs */
 #define HISTORY_BYTES_DEFAULT (1ull << 30)    /* address space; the file is as large as what was written */
 #define HISTORY_BYTES_MIN (1ull << 18)
+#define HISTORY_BYTES_MAX (1ull << 40)        /* address space of x86 is 2^47 */
 #define STORE_PATH_BYTES_MAX 4096u            /* PATH_MAX */
 
 /* Local socket. */

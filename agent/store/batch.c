@@ -13,8 +13,8 @@ enum err store_batch_add(struct store_batch *batch, struct store_record *record)
 		size_t count_max = batch->count_max == 0 ? BATCH_COUNT_FIRST : 2 * batch->count_max;
 		if (count_max > UINT32_MAX)
 			return ERR_NO_MEMORY;
-		struct store_record **records =
-			realloc(batch->records, count_max * sizeof(*batch->records));
+		struct store_record **records = realloc(batch->records,
+							count_max * sizeof(*batch->records));
 		if (records == NULL)
 			return ERR_NO_MEMORY;
 		batch->records = records;

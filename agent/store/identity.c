@@ -67,8 +67,8 @@ static enum err node_read(struct store_backend *backend, const struct id128 *wis
 				     sizeof(ret_identity->node.bytes), problem);
 	if (node_err != ERR_OK && node_err != ERR_NOT_FOUND)
 		return node_err;
-	enum err boot_err =
-		self_get(backend, IDENTITY_KEY_BOOT, boot_bytes, sizeof(boot_bytes), problem);
+	enum err boot_err = self_get(backend, IDENTITY_KEY_BOOT, boot_bytes, sizeof(boot_bytes),
+				     problem);
 	if (boot_err != ERR_OK && boot_err != ERR_NOT_FOUND)
 		return boot_err;
 	/* Both are always written together. */

@@ -15,16 +15,14 @@ static enum err copy_slice(struct slice from, struct buf *ret_to)
 	return ERR_OK;
 }
 
-enum err merge_copy(struct slice key, struct slice value, struct buf *ret_key,
-		    struct buf *ret_value)
+enum err merge_copy(struct slice key, struct slice value, struct buf *ret_key, struct buf *ret_value)
 {
 	enum err key_err = copy_slice(key, ret_key);
 	enum err value_err = copy_slice(value, ret_value);
 	return key_err != ERR_OK ? key_err : value_err;
 }
 
-static enum err copy_record(const struct store_record *record, struct buf *ret_key,
-			    struct buf *ret_value)
+static enum err copy_record(const struct store_record *record, struct buf *ret_key, struct buf *ret_value)
 {
 	return merge_copy(store_record_key(record), store_record_value(record), ret_key, ret_value);
 }
@@ -53,8 +51,7 @@ static enum err copy_below(const struct merge_source *below, enum store_table ta
 }
 
 enum err merge_next(const struct record_map *map, const struct merge_source *below,
-		    enum store_table table, struct slice key, struct buf *ret_key,
-		    struct buf *ret_value)
+		    enum store_table table, struct slice key, struct buf *ret_key, struct buf *ret_value)
 {
 	assert(key.bytes <= STORE_KEY_BYTES_MAX);
 	/* Of our own, because `key` may lie in ret_key's memory. */

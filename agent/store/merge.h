@@ -10,8 +10,7 @@
 /* What lies below: the reading half of a backend, or of one environment. As in store_view. */
 struct merge_source {
 	void *context;
-	enum err (*get)(void *context, enum store_table table, struct slice key,
-			struct buf *ret_value);
+	enum err (*get)(void *context, enum store_table table, struct slice key, struct buf *ret_value);
 	enum err (*next)(void *context, enum store_table table, struct slice key,
 			 struct buf *ret_key, struct buf *ret_value);
 };

@@ -27,8 +27,7 @@ struct store_overlay {
 	struct store_batch broken;   /* taken once memory has run out */
 };
 
-static enum err overlay_get(void *context, enum store_table table, struct slice key,
-			    struct buf *ret_value)
+static enum err overlay_get(void *context, enum store_table table, struct slice key, struct buf *ret_value)
 {
 	struct store_overlay *overlay = context;
 	return merge_get(&overlay->map, &overlay->below, table, key, ret_value);
@@ -49,8 +48,8 @@ static unsigned overlay_usage_permille(void *context)
 
 static enum err pending_add(struct store_overlay *overlay, struct store_record *record)
 {
-	const struct store_record *known =
-		record_map_find(&overlay->map, record->table, store_record_key(record));
+	const struct store_record *known = record_map_find(&overlay->map, record->table,
+							   store_record_key(record));
 	/* Of one transaction only the last value of a key is ever seen. */
 	if (known != NULL && known->batch_index != RECORD_NOT_PENDING) {
 		size_t index = known->batch_index;

@@ -56,8 +56,7 @@ void store_record_unref(struct store_record *record)
 {
 	if (record == NULL)
 		return;
-	unsigned before =
-		atomic_fetch_sub_explicit(&record->reference_count, 1, memory_order_acq_rel);
+	unsigned before = atomic_fetch_sub_explicit(&record->reference_count, 1, memory_order_acq_rel);
 	assert(before > 0);
 	if (before == 1)
 		free(record);
@@ -70,8 +69,7 @@ struct slice store_record_key(const struct store_record *record)
 
 struct slice store_record_value(const struct store_record *record)
 {
-	return (struct slice){.data = record->bytes + record->key_bytes,
-			      .bytes = record->value_bytes};
+	return (struct slice){.data = record->bytes + record->key_bytes, .bytes = record->value_bytes};
 }
 
 size_t store_record_cost(const struct store_record *record)
@@ -89,8 +87,7 @@ int store_key_compare(struct slice a, struct slice b)
 	return (a.bytes > b.bytes) - (a.bytes < b.bytes);
 }
 
-static int record_compare(const struct store_record *record, enum store_table table,
-			  struct slice key)
+static int record_compare(const struct store_record *record, enum store_table table, struct slice key)
 {
 	if (record->table != (uint8_t)table)
 		return record->table < (uint8_t)table ? -1 : 1;
@@ -162,8 +159,7 @@ struct store_record *record_map_after(const struct record_map *map, enum store_t
 	return node->record;
 }
 
-struct store_record *record_map_walk(const struct record_map *map,
-				     const struct store_record *record)
+struct store_record *record_map_walk(const struct record_map *map, const struct store_record *record)
 {
 	struct record_node *node = map->heads[0];
 	if (record != NULL)

@@ -66,8 +66,7 @@ struct store_record *record_map_find(const struct record_map *map, enum store_ta
 struct store_record *record_map_after(const struct record_map *map, enum store_table table,
 				      struct slice key);
 /* The same over all tables: the first record greater than `record` (NULL: the first). */
-struct store_record *record_map_walk(const struct record_map *map,
-				     const struct store_record *record);
+struct store_record *record_map_walk(const struct record_map *map, const struct store_record *record);
 /* Puts the record in, in place of one with the same table and key; takes a reference of its own.
  * ERR_NO_MEMORY: the map is unchanged. */
 MUST_CHECK enum err record_map_set(struct record_map *map, struct store_record *record);

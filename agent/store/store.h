@@ -35,8 +35,7 @@ struct store_batch;
 struct store_backend {
 	void *context;
 	/* As in store_view, but durable state only. Thread: the loop's. */
-	enum err (*get)(void *context, enum store_table table, struct slice key,
-			struct buf *ret_value);
+	enum err (*get)(void *context, enum store_table table, struct slice key, struct buf *ret_value);
 	enum err (*next)(void *context, enum store_table table, struct slice key,
 			 struct buf *ret_key, struct buf *ret_value);
 	/* Applies and syncs the batch as one transaction. Thread: the writer's; one at a time. */
@@ -83,7 +82,18 @@ struct store_options {
  * another schema, which stops the agent (it never starts empty over data); ERR_DENIED: mode. */
 MUST_CHECK enum err store_lmdb_open(const struct store_options *options,
 				    struct store_backend **ret_backend, struct problem *problem);
+/* Drains once more; accepts NULL. */
 void store_lmdb_close(struct store_backend *backend);
+/* Moves what is in the outbox to the history environment: call it on the writer thread when no
+ * batch waits. ERR_NOT_FOUND: there was nothing; any other error: it stays in the outbox, where
+ * reads see it and a later try finds it. While that lasts, usage_permille counts the outbox, too;
+ * once it holds OUTBOX_BYTES_MAX, commits with changes of history tables fail with ERR_FULL, and
+ * those without go on. */
+MUST_CHECK enum err store_lmdb_drain(struct store_backend *backend, struct problem *problem);
+/* Is there anything to drain? Any thread. */
+bool store_lmdb_has_undrained(const struct store_backend *backend);
+/* Records that did not check, each time one was read. Any thread. */
+uint64_t store_lmdb_corrupt_count(const struct store_backend *backend);
 
 /* In memory. Commits are durable at once unless the simulator holds them (store_mem.h has the
  * rest). */

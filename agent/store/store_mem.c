@@ -36,8 +36,7 @@ static struct store_mem *mem_of(const struct store_backend *backend)
 	return backend->context;
 }
 
-static enum err mem_get(void *context, enum store_table table, struct slice key,
-			struct buf *ret_value)
+static enum err mem_get(void *context, enum store_table table, struct slice key, struct buf *ret_value)
 {
 	struct store_mem *mem = context;
 	buf_clear(ret_value);
@@ -80,8 +79,7 @@ static unsigned mem_usage_permille(void *context)
 
 /* Whether the limit lets these in; what they replace is not taken off, as in a copy-on-write map.
  */
-static bool mem_has_room(const struct store_mem *mem, struct store_record *const *records,
-			 size_t count)
+static bool mem_has_room(const struct store_mem *mem, struct store_record *const *records, size_t count)
 {
 	size_t bytes = mem->durable.cost_bytes;
 	bool has_put = false;
@@ -109,8 +107,7 @@ static void mem_apply(struct store_mem *mem, struct store_record *const *records
 	mem->commit_count++;
 }
 
-static enum err mem_try_apply(struct store_mem *mem, struct store_record *const *records,
-			      size_t count)
+static enum err mem_try_apply(struct store_mem *mem, struct store_record *const *records, size_t count)
 {
 	enum err armed = mem->armed;
 	mem->armed = ERR_OK;
@@ -124,8 +121,8 @@ static enum err mem_try_apply(struct store_mem *mem, struct store_record *const 
 
 static enum err mem_issue(struct store_mem *mem, const struct store_batch *batch)
 {
-	struct issued_commit *issued =
-		malloc(sizeof(*issued) + batch->count * sizeof(issued->records[0]));
+	struct issued_commit *issued = malloc(sizeof(*issued) +
+					      batch->count * sizeof(issued->records[0]));
 	if (issued == NULL)
 		return ERR_NO_MEMORY;
 	issued->following = NULL;
@@ -147,8 +144,7 @@ static enum err mem_commit(void *context, const struct store_batch *batch, struc
 	enum err err = store_batch_check(batch, problem);
 	if (err != ERR_OK)
 		return err;
-	err = mem->is_held ? mem_issue(mem, batch)
-			   : mem_try_apply(mem, batch->records, batch->count);
+	err = mem->is_held ? mem_issue(mem, batch) : mem_try_apply(mem, batch->records, batch->count);
 	if (err != ERR_OK)
 		return problem_set(problem, err, "store: commit: %s", err_text(err));
 	return ERR_OK;
@@ -253,8 +249,7 @@ bool store_mem_flip(struct store_backend *backend, enum store_table table, struc
 	if (record == NULL)
 		return false;
 	/* A copy: images share the record, and their disks are not harmed. */
-	struct store_record *flipped =
-		store_record_new(table, key, store_record_value(record), false);
+	struct store_record *flipped = store_record_new(table, key, store_record_value(record), false);
 	if (flipped == NULL)
 		abort();
 	flipped->is_corrupt = true;

@@ -52,7 +52,6 @@ MUST_CHECK enum err store_mem_restore(struct store_backend *backend,
 size_t store_mem_record_count(const struct store_backend *backend);
 size_t store_mem_bytes(const struct store_backend *backend);
 uint64_t store_mem_commit_count(const struct store_backend *backend); /* made durable, ever */
-uint64_t
-store_mem_corrupt_count(const struct store_backend *backend); /* flipped records met by reads */
+uint64_t store_mem_corrupt_count(const struct store_backend *backend); /* flipped records met by reads */
 
 #endif
