@@ -73,7 +73,8 @@ def make_run(short, job, node, state, due, verdict=None, **more):
     full = "%s@%s/0#1" % (job, time_text(due))
     row = {
         "run": full, "short": short, "job": job, "due_at": due, "manual": False, "shard": 0,
-        "attempt": 1, "node": node, "node_id": hex_id(sum(node.encode())), "state": state,
+        "attempt": 1, "node": node,
+        "node_id": None if node is None else hex_id(sum(node.encode())), "state": state,
         "verdict": verdict, "reason": None, "exit": None, "signal": None,
         "claimed_at": due - 1000, "armed_at": due - 20, "started_at": due + 2, "ended_at": None,
         "dur_ms": None, "late_us": 180, "version": 1, "pid": 4711, "user_us": None,
@@ -130,10 +131,9 @@ def fixed_runs():
                  exit=3, reason="3", ended_at=ms("12:03:20"), dur_ms=20000, output_bytes=4096),
         make_run("c0ffee00", "ops/db-backup", "n1", "ended", ms("03:00:00"), "killed", signal=9,
                  reason="KILL by ana", ended_at=ms("03:10:00"), dur_ms=600000),
-        make_run("", "crm/dedupe", "n1", "none", ms("12:00:00"), "skipped", reason="paused",
-                 run="crm/dedupe@" + time_text(ms("12:00:00")), node=None, node_id=None,
-                 claimed_at=None, armed_at=None, started_at=None, pid=None, attempt=0,
-                 late_us=None, output_bytes=None),
+        make_run("", "crm/dedupe", None, "none", ms("12:00:00"), "skipped", reason="paused",
+                 run="crm/dedupe@" + time_text(ms("12:00:00")), claimed_at=None, armed_at=None,
+                 started_at=None, pid=None, attempt=0, late_us=None, output_bytes=None),
     ]
 
 
