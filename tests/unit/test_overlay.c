@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "agent/store/batch.h"
 #include "agent/store/store.h"
 #include "agent/store/store_mem.h"
 #include "proto/limits.h"
@@ -250,6 +251,18 @@ static void test_a_hidden_record_need_not_fit_the_buffer(void **state)
 	assert_true(slice_equal(buf_slice(&key), slice_str("b")));
 }
 
+static void test_a_batch_that_lacks_a_change_is_never_committed(void **state)
+{
+	struct fixture *fixture = *state;
+	struct store_batch broken = {.is_broken = true, .is_embedded = true};
+	struct problem problem = {0};
+	struct store_backend *backend = fixture->backend;
+	enum err err = backend->commit(backend->context, &broken, &problem);
+	assert_int_equal(err, ERR_NO_MEMORY);
+	assert_non_null(strstr(problem.text, "out of memory"));
+	store_batch_free(&broken);
+}
+
 /* A model of 64 keys beside the store: random puts, removals, takes and commits, compared by get
  * and by next. */
 #define MODEL_KEYS 64u
@@ -366,6 +379,7 @@ int main(void)
 		CASE(test_tables_do_not_see_each_other),
 		CASE(test_a_buffer_that_is_too_small_is_refused),
 		CASE(test_a_hidden_record_need_not_fit_the_buffer),
+		CASE(test_a_batch_that_lacks_a_change_is_never_committed),
 		CASE(test_random_changes_agree_with_a_model),
 	};
 	return cmocka_run_group_tests_name("overlay", tests, NULL, NULL);

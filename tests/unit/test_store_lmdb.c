@@ -14,6 +14,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -593,6 +594,70 @@ static void test_a_full_history_does_not_stop_votes(void **state)
 	assert_in_range(fixture->backend->usage_permille(fixture->backend->context), 0, 799);
 }
 
+/* From here on the disk takes no byte behind the first `bytes` of a file; RLIM_INFINITY: it does
+ * again. */
+static void limit_files(rlim_t bytes)
+{
+	(void)signal(SIGXFSZ, SIG_IGN);
+	struct rlimit limit;
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	limit.rlim_cur = bytes;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+static void test_after_a_failed_commit_none_is_tried_again(void **state)
+{
+	struct fixture *fixture = *state;
+	open_store(fixture);
+	commit_one(fixture, TABLE_REGISTERS, "a", "1");
+	put(fixture, TABLE_REGISTERS, "a", slice_str("2"));
+	struct problem problem = {0};
+	limit_files(1);
+	enum err err = commit(fixture, &problem);
+	limit_files(RLIM_INFINITY);
+	assert_int_equal(err, ERR_IO);
+	assert_non_null(strstr(problem.text, "voting"));
+	put(fixture, TABLE_REGISTERS, "a", slice_str("3"));
+	assert_int_equal(commit(fixture, &problem), ERR_IO);
+	assert_non_null(strstr(problem.text, "earlier"));
+	close_store(fixture);
+	open_store(fixture);
+	expect(fixture, TABLE_REGISTERS, "a", "1");
+}
+
+static void test_a_history_that_can_not_be_written_is_drained_at_the_next_open(void **state)
+{
+	struct fixture *fixture = *state;
+	open_store(fixture);
+	commit_one(fixture, TABLE_RUNS, "a", "1");
+	limit_files(1);
+	enum err err = drain(fixture);
+	limit_files(RLIM_INFINITY);
+	assert_int_equal(err, ERR_IO);
+	assert_int_equal(drain(fixture), ERR_IO);
+	expect(fixture, TABLE_RUNS, "a", "1");
+	commit_one(fixture, TABLE_REGISTERS, "vote", "goes on");
+	commit_one(fixture, TABLE_RUNS, "b", "2");
+	close_store(fixture);
+	open_store(fixture);
+	assert_false(store_lmdb_has_undrained(fixture->backend));
+	expect_list(fixture, TABLE_RUNS, "a=1 b=2 ");
+	expect(fixture, TABLE_REGISTERS, "vote", "goes on");
+}
+
+static void test_a_new_store_on_a_disk_without_room_is_refused(void **state)
+{
+	struct fixture *fixture = *state;
+	struct problem problem = {0};
+	struct store_backend *backend = NULL;
+	limit_files(1 << 19);
+	enum err err = store_lmdb_open(&fixture->options, &backend, &problem);
+	limit_files(RLIM_INFINITY);
+	assert_int_equal(err, ERR_IO);
+	assert_non_null(strstr(problem.text, "reserve"));
+	open_store(fixture);
+}
+
 /* Commits in a thread of its own while the test reads, as the agent does. */
 struct writer {
 	struct fixture *fixture;
@@ -674,6 +739,9 @@ int main(void)
 		CASE(test_half_of_a_store_is_refused),
 		CASE(test_the_voting_map_grows_ahead_of_need),
 		CASE(test_a_full_history_does_not_stop_votes),
+		CASE(test_after_a_failed_commit_none_is_tried_again),
+		CASE(test_a_history_that_can_not_be_written_is_drained_at_the_next_open),
+		CASE(test_a_new_store_on_a_disk_without_room_is_refused),
 		CASE(test_reads_go_on_beside_the_writer_thread),
 	};
 	return cmocka_run_group_tests_name("store_lmdb", tests, NULL, NULL);
