@@ -24,7 +24,8 @@ void swim_set_birth(struct swim *swim, struct slice birth);
 /* Reads the snapshot, begins to join by seeds and snapshot, for ever, with back-off (1 s to 30 s, jitter). */
 void swim_start(struct swim *swim, struct clocks now, struct effects *effects);
 void swim_on_datagram(struct swim *swim, const struct event *event, struct effects *effects);
-/* True if the frame's type is one of membership's (15 to 18). */
+/* Every frame of a peer is shown to it first, as proof of life. True if the frame's type is one of membership's (14 to 18):
+ * then it was dealt with. */
 bool swim_on_stream(struct swim *swim, const struct event *event, struct effects *effects);
 void swim_on_stream_down(struct swim *swim, const struct event *event, struct effects *effects);
 void swim_on_deadline(struct swim *swim, struct clocks now, struct effects *effects);
@@ -37,16 +38,16 @@ void swim_set_meta(struct swim *swim, struct clocks now, const struct member_met
 void swim_hint(struct swim *swim, struct clocks now, struct id128 id, struct effects *effects);
 
 enum swim_change_type {
-	SWIM_CHANGE_MEMBER,   /* a record changed: rank, address, boot or meta */
-	SWIM_CHANGE_JOINED,   /* JOIN_OK: swim_cluster and swim_birth are known; the cluster id is to be kept */
-	SWIM_CHANGE_REFUSED,  /* refused for good: text says why (cluster, name, evicted, version, clock, duplicate node id, rolled back) */
+	SWIM_CHANGE_MEMBER, /* a record changed: rank, address, boot or meta */
+	SWIM_CHANGE_JOINED, /* JOIN_OK: swim_cluster and swim_birth are known; the cluster id is to be kept */
+	SWIM_CHANGE_REFUSED, /* refused for good: text says why (cluster, name, evicted, version, clock, duplicate node id, rolled back) */
 	SWIM_CHANGE_ROLLED_BACK /* peers remember a higher boot than was on disk: this store must not vote */
 };
 struct swim_change {
 	enum swim_change_type type;
 	struct id128 id;
 	enum member_rank rank_before;
-	uint64_t boot_before;   /* 0: the member is new */
+	uint64_t boot_before; /* 0: the member is new */
 	const char *text;
 };
 bool swim_next_change(struct swim *swim, struct swim_change *ret_change);
@@ -55,7 +56,7 @@ struct id128 swim_cluster(const struct swim *swim);
 struct slice swim_birth(const struct swim *swim);
 bool swim_is_isolated(const struct swim *swim);
 
-uint32_t swim_member_count(const struct swim *swim);           /* all that are known, this node included */
+uint32_t swim_member_count(const struct swim *swim); /* all that are known, this node included */
 const struct member *swim_member_at(const struct swim *swim, uint32_t index);
 const struct member *swim_member_find(const struct swim *swim, struct id128 id); /* NULL: unknown */
 const struct member *swim_member_find_name(const struct swim *swim, struct slice name);
