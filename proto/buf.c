@@ -114,3 +114,10 @@ bool slice_equal(struct slice a, struct slice b)
 {
 	return a.bytes == b.bytes && (a.bytes == 0 || memcmp(a.data, b.data, a.bytes) == 0);
 }
+
+int slice_compare(struct slice a, struct slice b)
+{
+	size_t both = a.bytes < b.bytes ? a.bytes : b.bytes;
+	int order = both > 0 ? memcmp(a.data, b.data, both) : 0;
+	return order != 0 ? order : (a.bytes > b.bytes) - (a.bytes < b.bytes);
+}

@@ -37,5 +37,6 @@ void store_u64(uint8_t *bytes, uint64_t value);
 struct slice slice_of(const void *data, size_t bytes);
 struct slice slice_str(const char *text); /* without the NUL */
 bool slice_equal(struct slice a, struct slice b);
+int slice_compare(struct slice a, struct slice b); /* in the order of memcmp, shorter first: <0, 0, >0 */
 
 #endif

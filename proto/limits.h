@@ -22,6 +22,8 @@
 #define COMMAND_ARGS_MAX 256u         /* words of a command */
 #define ENV_ENTRIES_MAX 256u          /* variables of a job */
 #define ENV_BYTES_MAX 32768u          /* args, env and params together */
+#define STDIN_BYTES_MAX 32768u        /* text that a job gets as its standard input */
+#define PATH_BYTES_MAX 4095u          /* Linux PATH_MAX less its NUL */
 #define REASON_BYTES_MAX 256u         /* why somebody did something */
 #define USER_NAME_BYTES_MAX 32u       /* Linux login names */
 #define RESULT_BYTES_MAX 128u         /* the cause of a verdict: "spawn ENOENT", "overlap 8f21c07e" */
@@ -29,6 +31,11 @@
 /* Schedules. */
 #define FIRES_PER_DAY_MAX 5000u       /* more needs `often: true`: a slip of the seconds field is likelier than intent */
 #define EVERY_MS_MIN 1000             /* `every` below a second is a loop, not a schedule */
+#define EVERY_MS_MAX (36525LL * 86400 * 1000) /* 100 years: more is a slip */
+#define START_DEADLINE_MS_MIN 1000            /* below a second every late tick would be a miss */
+#define START_DEADLINE_MS_MAX (30LL * 86400 * 1000)
+#define TIMEOUT_MS_MAX (366LL * 86400 * 1000) /* a longer run is a service, not a job */
+#define KILL_GRACE_MS_DEFAULT 10000
 #define YEAR_MIN 1970
 #define YEAR_MAX 2199
 #define ZONE_FILE_BYTES_MAX 16384u    /* a TZif file; the biggest of tzdata 2025b has 3,872 bytes */

@@ -58,6 +58,9 @@ bool text_is_utf8(struct slice text);                    /* valid, no NUL, no ov
 uint32_t text_next_code_point(struct slice *rest);       /* U+FFFD for a bad byte; advances; 0 at the end */
 /* Cells of a code point on a terminal: 0 combining, 1, 2 wide; -1 control. A table of our own (no locale). */
 int text_cells_of(uint32_t code_point);
+/* Characters that change the direction or the lines of what surrounds them: with them a name can be made to read as
+ * another one. */
+bool text_is_reordering(uint32_t code_point);
 /* Cells of the text as text_escape writes it. */
 size_t text_cells(struct slice text);
 /* Makes text from outside safe for a terminal or a log: controls as ^X, C1, bad bytes and what changes the

@@ -92,9 +92,7 @@ int text_cells_of(uint32_t code_point)
 	return is_in(code_point, text_wide_ranges, text_wide_range_count) ? 2 : 1;
 }
 
-/* Characters that change the direction or the lines of what surrounds them: with them a name can be made
- * to read as another one. */
-static bool is_reordering(uint32_t code_point)
+bool text_is_reordering(uint32_t code_point)
 {
 	return code_point == 0x061cu || code_point == 0x200eu || code_point == 0x200fu ||
 	       (code_point >= 0x2028u && code_point <= 0x202eu) ||
@@ -113,7 +111,7 @@ static size_t escape_character(uint32_t code_point, char ret_text[4])
 		ret_text[0] = (char)code_point;
 		return 1;
 	}
-	if (code_point < 0xa0u || is_reordering(code_point))
+	if (code_point < 0xa0u || text_is_reordering(code_point))
 		code_point = REPLACEMENT;
 	if (code_point < 0x800u) {
 		ret_text[0] = (char)(0xc0u | code_point >> 6);
@@ -139,7 +137,7 @@ size_t text_cells(struct slice text)
 	while (text.bytes > 0) {
 		uint32_t code_point = text_next_code_point(&text);
 		int width = text_cells_of(code_point);
-		if (is_reordering(code_point))
+		if (text_is_reordering(code_point))
 			width = 1;
 		else if (width < 0) /* ^X, or U+FFFD for C1 */
 			width = code_point < 0x80u ? 2 : 1;
