@@ -124,6 +124,11 @@ static enum err read_types(const struct reader *reader, const uint8_t *types, co
 	return ERR_OK;
 }
 
+static int64_t follow_end_s(void)
+{
+	return civil_days(FOLLOW_YEAR_MAX, 1, 1) * CIVIL_DAY_S;
+}
+
 static enum err read_transitions(const struct reader *reader, const uint8_t *times,
 				 unsigned time_bytes, const uint8_t *indexes,
 				 const struct counts *counts, struct zone *zone)
@@ -135,6 +140,10 @@ static enum err read_transitions(const struct reader *reader, const uint8_t *tim
 		if (index > 0 && at_s <= last_s)
 			return refuse(reader, ERR_INVALID, "its transitions do not ascend");
 		last_s = at_s;
+		if (at_s > follow_end_s())
+			return problem_set(reader->problem, ERR_RANGE,
+					   "zone file: a transition after the year %d",
+					   FOLLOW_YEAR_MAX);
 		if (indexes[index] >= counts->types)
 			return refuse(reader, ERR_INVALID, "a transition to a type that is not there");
 		if (at_s <= 0) {
@@ -447,11 +456,6 @@ static unsigned transitions_until(const struct zone *zone, int64_t utc_s)
 			high = middle;
 	}
 	return low;
-}
-
-static int64_t follow_end_s(void)
-{
-	return civil_days(FOLLOW_YEAR_MAX, 1, 1) * CIVIL_DAY_S;
 }
 
 /* The footer's period, cut to its reign. What follows the table's last transition at table_start_s is still of

@@ -68,7 +68,8 @@ void zone_init_utc(struct zone *zone);
 /* Reads a whole TZif file. ret_zone is written only on success.
  * Errors: ERR_TRUNCATED the bytes end early; ERR_INVALID not of the form (the text says which part);
  * ERR_FULL over ZONE_FILE_BYTES_MAX, ZONE_TRANSITIONS_MAX or ZONE_TYPES_MAX; ERR_UNSUPPORTED leap
- * seconds, or a version that we do not know. */
+ * seconds, or a version that we do not know; ERR_RANGE an offset of more than 25 h, or a transition after
+ * the year 2400. */
 MUST_CHECK enum err zone_parse(struct slice bytes, struct zone *ret_zone, struct problem *problem);
 
 /* The period that holds `utc_s`. Any instant will do; the footer is followed to the year 2400. */
@@ -79,7 +80,8 @@ int32_t zone_offset_s(const struct zone *zone, int64_t utc_s);
 /* The next instant after `utc_s` at which the offset differs from the one at `utc_s`; INT64_MAX: never. */
 int64_t zone_next_change(const struct zone *zone, int64_t utc_s);
 
-/* The instants at which the clock shows `local_s`: 0 (a gap), 1, or 2 (a fold; ascending). */
+/* The instants at which the clock shows `local_s`: 0 (a gap), 1, or 2 (a fold; ascending). Here and
+ * below, times must lie within the years -30,000 to 30,000. */
 unsigned zone_instants(const struct zone *zone, int64_t local_s, int64_t ret_utc_s[2]);
 
 /* What a local time that a person wrote means, by the rule of schedule.h: its first occurrence, or

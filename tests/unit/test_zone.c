@@ -462,6 +462,11 @@ static void a_file_of_another_form_is_refused(void **state)
 	assert_refused((struct image){.times = times, .indexes = indexes + 1, .time_count = 1},
 		       ERR_INVALID, "type that is not there");
 
+	static const int64_t distant[] = {INT64_C(1) << 40};
+	assert_refused(
+		(struct image){.version = '2', .times = distant, .indexes = indexes, .time_count = 1},
+		ERR_RANGE, "after the year 2400");
+
 	int64_t ascending[ZONE_TRANSITIONS_MAX + 1];
 	uint8_t zeros[ZONE_TRANSITIONS_MAX + 1] = {0};
 	for (size_t index = 0; index < ZONE_TRANSITIONS_MAX + 1; index++)
