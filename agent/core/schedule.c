@@ -17,7 +17,6 @@
 #include "proto/limits.h"
 #include "proto/text.h"
 
-#define EVERY_MS_MAX (INT64_C(100) * 366 * CIVIL_DAY_S * 1000)
 #define LOOK_BACK_S \
 	(52 * 3600) /* twice the largest offset: an older period cannot have shown more */
 #define HIGH_NONE INT64_MIN
