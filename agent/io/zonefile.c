@@ -12,7 +12,7 @@
 #include "proto/buf.h"
 
 #define DIRECTORY_BYTES_MAX 512u
-#define PATH_BYTES_MAX (DIRECTORY_BYTES_MAX + ZONE_NAME_BYTES_MAX + 2u)
+#define FILE_PATH_BYTES_MAX (DIRECTORY_BYTES_MAX + ZONE_NAME_BYTES_MAX + 2u)
 #define SUGGESTIONS_MAX 3u
 #define SUGGEST_DISTANCE_MAX 3u
 #define SUGGEST_DEPTH_MAX 3u      /* America/Argentina/Ushuaia */
@@ -35,7 +35,7 @@ struct zonefile {
 static void read_first_line(const struct zonefile *zonefile, const char *name, char *ret_line,
 			    size_t line_bytes)
 {
-	char path[PATH_BYTES_MAX];
+	char path[FILE_PATH_BYTES_MAX];
 	(void)snprintf(path, sizeof(path), "%s/%s", zonefile->directory, name);
 	ret_line[0] = '\0';
 	FILE *file = fopen(path, "re");
@@ -164,7 +164,7 @@ static enum err refuse_unknown(struct zonefile *zonefile, struct slice name, str
 static enum err read_file(struct zonefile *zonefile, struct slice name, uint8_t *ret_bytes,
 			  size_t *ret_count, struct problem *problem)
 {
-	char path[PATH_BYTES_MAX];
+	char path[FILE_PATH_BYTES_MAX];
 	(void)snprintf(path, sizeof(path), "%s/%.*s", zonefile->directory, (int)name.bytes,
 		       (const char *)name.data);
 	struct stat status;
@@ -335,7 +335,7 @@ static void search_offer(struct search *search, const char *name)
 static void search_directory(const struct zonefile *zonefile, struct search *search,
 			     const char *prefix, unsigned depth)
 {
-	char path[PATH_BYTES_MAX];
+	char path[FILE_PATH_BYTES_MAX];
 	(void)snprintf(path, sizeof(path), "%s/%s", zonefile->directory, prefix);
 	DIR *directory = opendir(path);
 	if (directory == NULL)
@@ -347,7 +347,7 @@ static void search_directory(const struct zonefile *zonefile, struct search *sea
 		int length = snprintf(name, sizeof(name), "%s%s", prefix, found->d_name);
 		if (length < 0 || (size_t)length >= sizeof(name) || !is_name(slice_str(name)))
 			continue;
-		char full[PATH_BYTES_MAX + ZONE_NAME_BYTES_MAX];
+		char full[FILE_PATH_BYTES_MAX + ZONE_NAME_BYTES_MAX];
 		(void)snprintf(full, sizeof(full), "%s/%s", zonefile->directory, name);
 		struct stat status;
 		if (stat(full, &status) != 0)
