@@ -129,7 +129,7 @@ static const struct definition_key keys[DEFINITION_KEY_COUNT] = {
 			.name = "cwd",
 			.type = DEFINITION_PATH,
 			.min = 1,
-			.max = PATH_BYTES_MAX,
+			.max = CWD_BYTES_MAX,
 			.placeholder = "PATH",
 			.help = "working directory; the user's home, unless given",
 		},

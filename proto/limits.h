@@ -23,7 +23,7 @@
 #define ENV_ENTRIES_MAX 256u          /* variables of a job */
 #define ENV_BYTES_MAX 32768u          /* args, env and params together */
 #define STDIN_BYTES_MAX 32768u        /* text that a job gets as its standard input */
-#define PATH_BYTES_MAX 4095u          /* Linux PATH_MAX less its NUL */
+#define CWD_BYTES_MAX 4095u           /* Linux PATH_MAX less its NUL */
 #define REASON_BYTES_MAX 256u         /* why somebody did something */
 #define USER_NAME_BYTES_MAX 32u       /* Linux login names */
 #define RESULT_BYTES_MAX 128u         /* the cause of a verdict: "spawn ENOENT", "overlap 8f21c07e" */
