@@ -115,7 +115,7 @@ archives_schedd-runner := runner proto
 packages_schedd-runner := libuv libsodium libxxhash
 
 main_schedctl := agent/cli/main.c
-archives_schedctl := cli agent core proto
+archives_schedctl := cli agent io core proto
 packages_schedctl := yaml-0.1 jansson msgpack libsodium libxxhash
 
 main_schedtop := tui/main.c tui/term.c
