@@ -70,6 +70,16 @@ void text_escape(struct slice text, char *ret_text, size_t text_bytes);
 /* The text in double quotes, escaped, a long one cut with "..."; for messages. Returns ret_text. */
 const char *text_quote(struct slice text, char ret_text[TEXT_QUOTE_BYTES]);
 
+/* Copies, cut at a character boundary; always NUL-terminated. */
+void text_copy(char *ret_text, size_t text_bytes, const char *text);
+void text_copy_slice(char *ret_text, size_t text_bytes, struct slice text);
+/* `first` and then `second`, cut likewise. */
+void text_join(char *ret_text, size_t text_bytes, const char *first, struct slice second);
+#define TEXT_NUMBER_BYTES 24u
+void text_format_i64(int64_t value, char ret_text[TEXT_NUMBER_BYTES]);
+/* "TERM", "KILL"; "35" where there is no name. */
+void text_format_signal(int signal, char ret_text[TEXT_NUMBER_BYTES]);
+
 /* The nearest of `words` to `text`, edit distance <= 2, or NULL. */
 const char *text_nearest(const char *text, const char *const *words, size_t word_count);
 

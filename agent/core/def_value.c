@@ -6,7 +6,7 @@
 #include "proto/wire.h"
 
 #define DEF_VALUE_VERSION 1u
-#define DEF_VALUE_ITEMS 12u
+#define DEF_VALUE_ITEMS 13u
 
 void def_value_put(struct buf *out, const struct def_value *value)
 {
@@ -15,6 +15,7 @@ void def_value_put(struct buf *out, const struct def_value *value)
 	wire_put_u64(out, value->counter);
 	wire_put_str(out, value->name.data, value->name.bytes);
 	wire_put_i64(out, value->from_ms);
+	wire_put_i64(out, value->created_ms);
 	wire_put_i64(out, value->changed_ms);
 	wire_put_bool(out, value->is_enabled);
 	wire_put_bool(out, value->is_paused);
@@ -40,6 +41,7 @@ enum err def_value_get(struct slice bytes, struct def_value *ret_value)
 	ret_value->counter = wire_get_u64(&reader);
 	ret_value->name = wire_get_str(&reader, JOB_NAME_BYTES_MAX);
 	ret_value->from_ms = wire_get_i64(&reader);
+	ret_value->created_ms = wire_get_i64(&reader);
 	ret_value->changed_ms = wire_get_i64(&reader);
 	ret_value->is_enabled = wire_get_bool(&reader);
 	ret_value->is_paused = wire_get_bool(&reader);

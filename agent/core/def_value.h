@@ -20,6 +20,7 @@ struct def_value {
 	uint64_t counter;   /* the version; raised by each decided change */
 	struct slice name;  /* "group/name" */
 	int64_t from_ms;    /* older fires are not fires of this definition */
+	int64_t created_ms; /* first of this name since it was last deleted: the anchor of `every` unless one is written */
 	int64_t changed_ms;
 	bool is_enabled;
 	bool is_paused;

@@ -41,6 +41,7 @@ struct job {
 	int64_t offered_us;        /* when the candidate was asked */
 	int64_t armed_ms;          /* highest scheduled t that is known to be armed */
 	uint32_t hash_next;        /* chain of the index; free list when unused */
+	uint32_t run_first;        /* its live runs in the run table: slot + 1 */
 	uint32_t proposal;         /* cursor proposal in hand + 1; 0: none */
 	uint32_t def_proposal;
 	uint16_t arc;

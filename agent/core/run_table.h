@@ -24,6 +24,7 @@ struct run {
 	uint8_t mine;          /* enum run_mine */
 	bool is_open;          /* open in the cursor that this node accepted */
 	bool is_arm_needed;    /* proposer: ask again whatever is known (its boot changed, or a carried claim) */
+	bool is_carried;       /* claimed by another proposer: armed only after def was read from a majority */
 	bool is_kill_asked;
 	bool is_acknowledged;  /* a majority has the end */
 	bool is_revoking;      /* proposer: REVOKE sent, the answer counts for an edit */
@@ -32,8 +33,11 @@ struct run {
 	int64_t start_us;      /* executor: planned start, boot-time clock */
 	int64_t deadline_us;   /* executor: not started past it */
 	int64_t sent_us;       /* last ARM (proposer) or last word to the set (executor) */
-	int64_t prepared_us;
+	int64_t look_us;       /* executor: when the last look was to be */
+	uint8_t tell_count;    /* executor: how often record.state was told; paces the repeats */
+	bool is_gone;          /* executor: the set does not have it open any more */
 	uint64_t executor_boot; /* proposer: the boot that last spoke of it */
+	uint32_t job_next;      /* next run of the same job: slot + 1 */
 	uint32_t hash_next;
 };
 

@@ -44,6 +44,12 @@ struct asker {
 
 enum proposal_phase { PROPOSAL_FREE, PROPOSAL_BACKOFF, PROPOSAL_PREPARE, PROPOSAL_ACCEPT };
 
+/* A run that a change folds away: once that is decided its executor is told. */
+struct proposal_end {
+	struct run_key run;
+	struct id128 executor;
+};
+
 struct proposal {
 	enum proposal_phase phase;
 	struct register_key key;
@@ -64,6 +70,8 @@ struct proposal {
 	int64_t deadline_us;     /* give up (user changes); INT64_MAX: never */
 	uint32_t change;         /* user's change + 1; 0: the planner's */
 	uint32_t free_next;
+	uint32_t end_count;
+	struct proposal_end ends[VOTE_ENDS_MAX];
 	uint8_t item[PROPOSAL_INLINE_BYTES];
 };
 
@@ -73,6 +81,7 @@ struct proposal_extra {
 	struct vote_add adds[VOTE_ADDS_MAX];
 	struct buf ends;
 	uint32_t end_count;
+	struct proposal_end ended[VOTE_ENDS_MAX];
 	struct buf verdicts;
 	uint32_t verdict_count;
 };
@@ -108,6 +117,8 @@ struct change {
 	bool is_replace;
 	bool is_catch_up;
 	bool let_finish;
+	bool is_late;
+	bool is_started;              /* the proposal of this phase is in hand */
 	uint64_t counter;             /* the version decided */
 	int64_t deadline_us;
 	uint32_t wide;                /* PUT: buffer + 1 with the definition */
@@ -146,6 +157,8 @@ struct figures {
 	uint32_t lag_us[FIGURE_LAGS];      /* the last starts, a ring */
 	uint32_t lag_count;
 };
+
+#define EXECUTOR_DROPS_MAX 64u
 
 /* ---- the node ---- */
 struct relay_state; /* relay.c */
@@ -189,8 +202,11 @@ struct node {
 	int64_t owner_wait_ms[SET_MEMBERS_MAX]; /* doubled step of a rank for an owner found alive; by index in the set */
 
 	bool runner_is_up;
+	bool is_host_same;         /* the host has not booted since the start records were written */
 	struct id128 host_boot;
 	uint32_t running_count;    /* armed, prepared or started here */
+	struct run_key drops[EXECUTOR_DROPS_MAX]; /* own records that the set needs no more: they go with the next commit */
+	uint32_t drop_count;
 	struct figures figures;
 	uint32_t load_milli;
 	uint32_t cpu_count;
@@ -242,6 +258,7 @@ struct register_state {
 void acceptor_read(struct node *node, const struct register_key *key, struct buf *value_memory, struct register_state *ret_state);
 /* Judges one request and puts what it changes; `ret_voted` is the answer, its value in `answer_memory`. */
 void acceptor_judge(struct node *node, const struct vote *vote, struct buf *answer_memory, struct voted *ret_voted);
+void acceptor_on_start(struct node *node); /* reads the cursors */
 void acceptor_on_frame(struct node *node, struct id128 from, uint32_t item_count, struct wire_reader *reader);
 
 /* ---- proposer.c: changes by majority ---- */
@@ -256,10 +273,18 @@ void planner_visit(struct node *node, uint32_t job);
 /* Reads definition, zone and cursor again: next fire, wake time. After an edit, a decision, a step of the clock. */
 void planner_replan(struct node *node, uint32_t job);
 void planner_replan_all(struct node *node);
-/* Builds the new cursor from node->cursor (in place) and says what it adds; false: nothing to change. */
-bool planner_build(struct node *node, uint32_t job, struct proposal_extra *extra);
+/* claim.c: builds the new cursor from node->cursor (in place) and says what it adds; false: nothing to change. */
+bool claim_build(struct node *node, uint32_t job, struct proposal_extra *extra);
+/* True if fires would be passed now although nobody takes them. Uses node->cursor. */
+bool claim_has_pass(struct node *node, uint32_t job);
+/* How long the next fire may go unclaimed before it is a misfire: the smaller of 60 s and the gap to the one after. */
+int64_t claim_misfire_after_ms(const struct job *job);
 /* The cursor in node->cursor was decided by this node's proposal. */
 void planner_decided(struct node *node, uint32_t job);
+/* The definition was read from a majority: carried runs of the job are armed, or revoked if it is newer. */
+void planner_def_read(struct node *node, uint32_t job, uint64_t def_counter);
+/* When to look at the job next; sets it. */
+void planner_wake(struct node *node, uint32_t job);
 void planner_on_offered(struct node *node, struct id128 from, uint32_t item_count, struct wire_reader *reader);
 void planner_on_members_changed(struct node *node, struct id128 id);
 void planner_on_run_deadline(struct node *node, uint32_t run); /* an open run: ARM again, or lost */
@@ -281,15 +306,20 @@ void executor_on_run_ack(struct node *node, struct id128 from, uint32_t item_cou
 void executor_on_runner(struct node *node, const struct runner_report *report);
 void executor_on_runner_down(struct node *node);
 void executor_on_run_deadline(struct node *node, uint32_t run);
+/* The set does not have this run open any more: its record goes once its end is acknowledged. */
+void executor_on_gone(struct node *node, uint32_t run);
 /* ERR_NOT_FOUND: not here; ERR_STALE: over already. The answer is the run's end. */
 MUST_CHECK enum err executor_kill(struct node *node, const struct run_key *key, int signal, int64_t grace_ms, const char *by);
 
 /* ---- ledger.c: what voters and executors know of runs ---- */
+/* The slot of a live run, added if need be and linked to its job; RUN_NONE: the table is full, or the job unknown. */
+uint32_t ledger_add(struct node *node, const struct run_key *key);
+void ledger_drop(struct node *node, uint32_t run);
 void ledger_on_run_frame(struct node *node, struct id128 from, uint32_t item_count, struct wire_reader *reader);
 /* News of a run from its executor, also from this node itself. */
 void ledger_news(struct node *node, struct id128 from, const struct run_record *record);
-/* Makes the table of open runs agree with a cursor that this node accepted. */
-void ledger_on_cursor(struct node *node, uint32_t job, const struct cursor *cursor);
+/* Makes the table of open runs agree with a cursor that this node accepted; `vote` brought it, NULL at start. */
+void ledger_on_cursor(struct node *node, uint32_t job, const struct cursor *cursor, const struct vote *vote);
 /* Table, else store. ERR_NOT_FOUND. */
 MUST_CHECK enum err ledger_read(struct node *node, const struct run_key *key, struct run_record *ret_record);
 void ledger_write(struct node *node, const struct run_record *record);        /* runs, runs_by_time */
@@ -297,6 +327,9 @@ void ledger_write_verdict(struct node *node, const struct verdict_record *record
 MUST_CHECK enum err ledger_read_verdict(struct node *node, struct id128 job, int64_t t_ms, struct id128 manual, struct verdict_record *ret_record);
 /* Ends and verdicts that came with a vote. */
 void ledger_on_vote(struct node *node, const struct vote *vote);
+
+/* A run that this manual request made; ERR_NOT_FOUND. */
+MUST_CHECK enum err ledger_find_manual(struct node *node, struct id128 job, struct id128 manual, struct run_key *ret_key);
 
 /* ---- catalog.c: decided definitions, a copy on every agent ---- */
 void catalog_on_start(struct node *node);
@@ -329,25 +362,37 @@ struct change_request {
 void change_start(struct node *node, const struct asker *asker, const struct change_request *request);
 /* The register's def value in `base` (empty: none): writes the changed value to `out`. False: nothing to do, and it was answered. */
 bool change_build(struct node *node, uint32_t change, struct slice base, struct buf *out);
-void change_def_decided(struct node *node, uint32_t change, struct slice value, bool is_own);
-void change_cursor_decided(struct node *node, uint32_t change);
-void change_failed(struct node *node, uint32_t change, enum err err);
+/* The job's definition, or cursor, was decided by a proposal of this node; `change` is 0 if no change asked for it. */
+void change_def_decided(struct node *node, uint32_t job, uint32_t change, struct slice value);
+void change_cursor_decided(struct node *node, uint32_t job, uint32_t change);
+void change_failed(struct node *node, uint32_t job, uint32_t change);
+/* A register of this job is free again: begins what waited for it. */
+void change_next(struct node *node, uint32_t job);
 void change_on_run(struct node *node, const struct run_record *record); /* an answer to REVOKE */
 void change_on_deadline(struct node *node);
 int64_t change_next_deadline_us(const struct node *node);
 /* Checks a definition as a whole: keys, schedule, zone, lint of `often`. */
 MUST_CHECK enum err change_check(struct node *node, struct slice definition, bool is_late, struct definition *ret_definition,
                                  struct schedule *ret_schedule, const struct zone **ret_zone, struct problem *problem);
+/* True while a cursor change of this job has to be made for a user's change that waits for it. */
+enum change_kind change_waiting(const struct node *node, uint32_t job, bool *ret_is_waiting);
+void change_send_revoke(struct node *node, struct id128 executor, const struct revoke *revoke);
 void manual_start(struct node *node, const struct asker *asker, struct id128 job, struct id128 id, bool is_waited, bool is_forced);
-/* Offers of manual requests, and their claims; called by planner_visit. Returns the next moment to look, us. */
-int64_t manual_visit(struct node *node, uint32_t job);
-void manual_claimed(struct node *node, uint32_t manual, int64_t t_ms);
-void manual_refuse(struct node *node, uint32_t manual, enum err err, const char *text);
+/* manual.c: offers of manual requests; true if one may be claimed now. */
+bool manual_visit(struct node *node, uint32_t job);
+int64_t manual_next_us(const struct node *node, uint32_t job);
+void manual_on_offered(struct node *node, uint32_t job, struct id128 from, const struct offered *offered);
+/* The cursor was decided: those that it has are answered. */
+void manual_decided(struct node *node, uint32_t job, const struct cursor *cursor);
+/* Walks those of a job that somebody has taken: begin with 0; 0 at the end. Index + 1. */
+uint32_t manual_next_taken(const struct node *node, uint32_t job, uint32_t manual);
 
 /* ---- query.c and its kin ---- */
 void query_on_request(struct node *node, const struct event *event);
 /* A request that another agent passed on, or a local one: does it or relays it. */
 void query_do(struct node *node, const struct asker *asker, struct slice verb, struct slice arguments);
+/* Answers `asker` with the run's row once it is over (at once if it is). */
+void query_wait(struct node *node, const struct asker *asker, const struct run_key *run);
 /* A run reached its final state: whoever waits for it is answered. */
 void query_on_run_final(struct node *node, const struct run_record *record);
 void query_on_output(struct node *node, const struct event *event);
