@@ -186,6 +186,7 @@ void member_table_remove(struct member_table *table, struct member_row *row)
 
 void member_table_touch(struct member_table *table, struct member_row *row)
 {
+	table->version++;
 	/* The first row is this node itself, which needs no record of itself. */
 	if (!row->is_unsaved && row != table->rows) {
 		table->unsaved_count++;

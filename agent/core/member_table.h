@@ -58,6 +58,7 @@ struct member_table {
 	uint32_t rank_counts[MEMBER_EVICTED + 1]; /* by claim */
 	uint32_t changed_count;
 	uint32_t unsaved_count;
+	uint64_t version; /* raised by every touch */
 	uint64_t hash;
 	uint64_t buckets[GOSSIP_BUCKETS];
 };

@@ -3,6 +3,7 @@
 #include "agent/core/swim.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "agent/core/swim_internal.h"
@@ -33,11 +34,10 @@ static void add_self(struct swim *swim, const struct node_config *config)
 	member_table_set_name(&swim->table, self, config->name);
 	self->member.address = config->address;
 	self->member.meta.slots = config->slots;
-	(void)strncpy(self->member.meta.version, config->version != NULL ? config->version : "",
-		      sizeof(self->member.meta.version) - 1);
-	(void)strncpy(self->member.meta.zone_version,
-		      config->zone_version != NULL ? config->zone_version : "",
-		      sizeof(self->member.meta.zone_version) - 1);
+	(void)snprintf(self->member.meta.version, sizeof(self->member.meta.version), "%s",
+	               config->version != NULL ? config->version : "");
+	(void)snprintf(self->member.meta.zone_version, sizeof(self->member.meta.zone_version), "%s",
+	               config->zone_version != NULL ? config->zone_version : "");
 	struct member_claim claim = {config->boot, 0, MEMBER_ALIVE};
 	member_table_set_claim(&swim->table, self, &claim, 0);
 }
@@ -144,61 +144,13 @@ uint32_t swim_pick_peers(struct swim *swim, const struct member_row *skip, bool 
 	return fitting_count < count ? fitting_count : count;
 }
 
-/* ---- the clock that most agree on ---- */
-
-static void sift_down(int64_t *values, uint32_t root, uint32_t count)
-{
-	for (uint32_t child = 2 * root + 1; child < count; child = 2 * root + 1) {
-		if (child + 1 < count && values[child + 1] > values[child])
-			child++;
-		if (values[root] >= values[child])
-			return;
-		int64_t value = values[root];
-		values[root] = values[child];
-		values[child] = value;
-		root = child;
-	}
-}
-
-/* Heapsort: no recursion, no memory, no bad case. */
-static void sort_offsets(int64_t *values, uint32_t count)
-{
-	for (uint32_t i = count / 2; i-- > 0;)
-		sift_down(values, i, count);
-	for (uint32_t end = count; end-- > 1;) {
-		int64_t value = values[0];
-		values[0] = values[end];
-		values[end] = value;
-		sift_down(values, 0, end);
-	}
-}
-
-static void update_clock(struct swim *swim)
-{
-	if (!swim->is_clock_stale)
-		return;
-	swim->is_clock_stale = false;
-	uint32_t count = 0;
-	swim->offsets[count++] = 0; /* ourselves */
-	for (uint32_t i = 1; i < swim->table.count; i++) {
-		const struct member_row *row = &swim->table.rows[i];
-		if (row->claim.rank <= MEMBER_SUSPECT && row->member.has_clock_offset)
-			swim->offsets[count++] = row->member.clock_offset_ms;
-	}
-	sort_offsets(swim->offsets, count);
-	int64_t high = swim->offsets[count / 2];
-	int64_t low = swim->offsets[(count - 1) / 2];
-	int64_t high_distance = high < 0 ? -high : high;
-	int64_t low_distance = low < 0 ? -low : low;
-	swim->clock_offset_ms = low_distance <= high_distance ? low : high;
-}
-
-int64_t swim_clock_offset_ms(const struct swim *swim)
-{
-	return swim->clock_offset_ms;
-}
-
 /* ---- the end of every call ---- */
+
+/* True if we may speak at all: a fresh joiner only says that it is not who was meant. */
+static bool is_member(const struct swim *swim)
+{
+	return !id128_is_zero(swim->cluster) && !swim->is_refused;
+}
 
 static void arm_probes(struct swim *swim)
 {
@@ -218,7 +170,7 @@ static void finish(struct swim *swim, struct effects *effects)
 {
 	arm_probes(swim);
 	swim_join_plan(swim);
-	update_clock(swim);
+	swim_clock_update(swim);
 	swim_gossip_round(swim, effects);
 }
 
@@ -231,7 +183,7 @@ void swim_start(struct swim *swim, struct clocks now, struct effects *effects)
 	swim->sync_us = now.mono_us - SWIM_SYNC_US;
 	swim->suspicion_window_us = now.mono_us - SWIM_PERIOD_US;
 	swim->snapshot_due_us = now.mono_us + SWIM_SNAPSHOT_US;
-	swim->sweep_due_us = now.mono_us + SWIM_SWEEP_US;
+	swim->sweep_due_us = now.mono_us;
 	swim_self(swim)->member.rank_since_us = now.mono_us;
 	swim_snapshot_load(swim, effects);
 	swim_join_start(swim);
@@ -341,12 +293,6 @@ static void on_message(struct swim *swim, const struct event *event,
 	case GOSSIP_BUSY:
 		return; /* never in a datagram: the decoder has refused it */
 	}
-}
-
-/* True if we may speak at all: a fresh joiner only says that it is not who was meant. */
-static bool is_member(const struct swim *swim)
-{
-	return !id128_is_zero(swim->cluster) && !swim->is_refused;
 }
 
 void swim_on_datagram(struct swim *swim, const struct event *event, struct effects *effects)

@@ -77,7 +77,7 @@ void swim_send(struct swim *swim, const struct gossip_message *message, const st
 
 int64_t swim_gossip_deadline_us(const struct swim *swim)
 {
-	if (swim->rumors.count == 0 || swim_present_count(swim) < 2 || swim->is_leaving)
+	if (swim->rumors.count == 0 || swim_present_count(swim) < 2 || swim->is_leaving || swim->is_refused)
 		return NEVER_US;
 	return swim->gossip_due_us;
 }

@@ -7,6 +7,7 @@
  *   swim_sync.c      anti-entropy by buckets
  *   swim_join.c      the joiner's side; swim_admit.c the other one
  *   swim_leave.c     leaving
+ *   swim_clock.c     the median of the clocks
  *   swim_snapshot.c  the table MEMBERS of the store */
 #ifndef AGENT_CORE_SWIM_INTERNAL_H
 #define AGENT_CORE_SWIM_INTERNAL_H
@@ -53,7 +54,7 @@
 #define SWIM_BOOT_AHEAD_MS \
 	(24 * 3600 * INT64_C(1000)) /* a boot further ahead is a mistake or a lie */
 
-#define SWIM_JOIN_BACKOFF_US_MIN SECOND_US
+#define SWIM_JOIN_BACKOFF_US_MIN (SECOND_US / 10) /* a seed that starts beside us is there in a moment */
 #define SWIM_JOIN_BACKOFF_US_MAX (30 * SECOND_US)
 #define SWIM_JOIN_TIMEOUT_US (5 * SECOND_US) /* an attempt without an answer */
 #define SWIM_JOIN_CLOCK_MS \
@@ -186,6 +187,7 @@ struct swim {
 	int64_t join_due_us;
 	int64_t join_backoff_us;
 	uint64_t told_connection; /* JOIN_OK came on it: its further records are no news to others */
+	uint64_t join_version; /* of the table, when it was last looked at for whom to join */
 	bool is_joined;
 	bool is_refused;
 	struct swim_admission admissions[SWIM_ADMISSIONS_MAX];
@@ -338,6 +340,10 @@ int64_t swim_admit_deadline_us(const struct swim *swim);
 void swim_leave_run(struct swim *swim, struct effects *effects);
 void swim_leave_on_ack(struct swim *swim, uint32_t seq, struct effects *effects);
 int64_t swim_leave_deadline_us(const struct swim *swim);
+
+/* ---- swim_clock.c ---- */
+/* Finds the median anew if an offset has changed. */
+void swim_clock_update(struct swim *swim);
 
 /* ---- swim_snapshot.c ---- */
 void swim_snapshot_load(struct swim *swim, struct effects *effects);

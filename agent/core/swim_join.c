@@ -98,6 +98,12 @@ static int64_t jittered(struct swim *swim, int64_t wait_us)
 
 void swim_join_plan(struct swim *swim)
 {
+	/* Looking at all seeds and rows is only worth it when a row has changed or a round is over. */
+	if (swim->join_version == swim->table.version && swim->join_due_us == NEVER_US)
+		return;
+	if (swim->join_version == swim->table.version && swim->now.mono_us < swim->join_due_us)
+		return;
+	swim->join_version = swim->table.version;
 	if (!is_wanted(swim)) {
 		swim->join_due_us = NEVER_US;
 		swim->join_backoff_us = SWIM_JOIN_BACKOFF_US_MIN;

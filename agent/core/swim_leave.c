@@ -60,6 +60,8 @@ void swim_leave(struct swim *swim, struct clocks now, bool is_restart, struct ef
 	self->member.meta.flags |= MEMBER_FLAG_DRAINING;
 	struct member_claim claim = self->claim;
 	claim.rank = is_restart ? MEMBER_SUSPECT : MEMBER_LEFT;
+	/* Above whatever is being said about us at this moment. */
+	claim.incarnation++;
 	member_table_set_claim(&swim->table, self, &claim, now.mono_us);
 
 	struct member_row *rows[SWIM_LEAVE_PEERS_MAX];

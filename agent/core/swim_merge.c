@@ -225,6 +225,8 @@ static void apply_claim(struct swim *swim, struct member_row *row, const struct 
 	row->is_stored = false;
 	row->is_restart = news->is_restart;
 	member_table_set_claim(&swim->table, row, &news->claim, news->since_us);
+	if (news->claim.rank >= MEMBER_DEAD && swim->now.mono_us - news->since_us > SWIM_HASHED_US)
+		member_table_set_hashed(&swim->table, row, false);
 	if (is_new_boot && news->origin != ORIGIN_OWNER)
 		row->member.local_flags |= MEMBER_FLAG_UNVERIFIED;
 	if (news->origin == ORIGIN_OWNER)
@@ -489,7 +491,10 @@ void swim_sweep(struct swim *swim)
 {
 	if (swim->now.mono_us < swim->sweep_due_us)
 		return;
-	swim->sweep_due_us = swim->now.mono_us + SWIM_SWEEP_US;
+	/* On the minute of the common clock, so that all take a tombstone out of their digest at the same time. */
+	int64_t common_us = (swim->now.utc_ms + swim->clock_offset_ms) * 1000;
+	int64_t into_us = common_us % SWIM_SWEEP_US;
+	swim->sweep_due_us = swim->now.mono_us + SWIM_SWEEP_US - (into_us < 0 ? 0 : into_us);
 	for (uint32_t i = swim->table.count; i-- > 1;) {
 		struct member_row *row = &swim->table.rows[i];
 		int64_t age_us = swim->now.mono_us - row->member.rank_since_us;

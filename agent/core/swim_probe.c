@@ -67,19 +67,26 @@ void swim_order_insert(struct swim *swim, uint32_t index)
 }
 
 /* A ping or an answer from a member is as good as a probe of it. In a small cluster nearly everybody is heard in every
- * period, so this finds the one that fell silent a period earlier than its turn would. */
+ * period, so this finds the one that fell silent a period earlier than its turn would. Now and then each is asked all the
+ * same: only an answer tells its round trip and its clock. */
 static struct member_row *longest_unheard(struct swim *swim)
 {
 	struct member_row *best = NULL;
 	int64_t best_us = INT64_MAX;
+	bool best_is_due = false;
 	for (uint32_t i = 1; i < swim->table.count; i++) {
 		struct member_row *row = &swim->table.rows[i];
-		int64_t seen_us = row->member.heard_us > row->probed_us ? row->member.heard_us
-									: row->probed_us;
-		if (swim_is_peer(swim, row) && seen_us < best_us) {
-			best_us = seen_us;
-			best = row;
-		}
+		if (!swim_is_peer(swim, row))
+			continue;
+		bool is_due = row->probed_us == 0 || swim->now.mono_us - row->probed_us > SWIM_MEASURE_US;
+		int64_t seen_us = row->probed_us;
+		if (!is_due && row->member.heard_us > seen_us)
+			seen_us = row->member.heard_us;
+		if (is_due < best_is_due || (is_due == best_is_due && seen_us >= best_us))
+			continue;
+		best = row;
+		best_us = seen_us;
+		best_is_due = is_due;
 	}
 	return best;
 }
