@@ -45,6 +45,7 @@ struct member_row {
 	uint64_t boot_before;
 	uint64_t boot_previous; /* the highest boot known before the present one; 0 none */
 	int64_t hint_us;        /* last probe out of turn */
+	int64_t corrected_us;   /* last time that it was told what it has wrong about us */
 	int64_t probed_us;      /* last probe in turn */
 	int64_t sync_us;        /* last anti-entropy answer to it */
 	struct suspicion suspicion;

@@ -35,9 +35,9 @@ static void add_self(struct swim *swim, const struct node_config *config)
 	self->member.address = config->address;
 	self->member.meta.slots = config->slots;
 	(void)snprintf(self->member.meta.version, sizeof(self->member.meta.version), "%s",
-	               config->version != NULL ? config->version : "");
+		       config->version != NULL ? config->version : "");
 	(void)snprintf(self->member.meta.zone_version, sizeof(self->member.meta.zone_version), "%s",
-	               config->zone_version != NULL ? config->zone_version : "");
+		       config->zone_version != NULL ? config->zone_version : "");
 	struct member_claim claim = {config->boot, 0, MEMBER_ALIVE};
 	member_table_set_claim(&swim->table, self, &claim, 0);
 }
@@ -229,9 +229,29 @@ static void send_ack(struct swim *swim, const struct event *event, uint32_t seq,
 			.utc_ms = swim->now.utc_ms > 0 ? swim->now.utc_ms : 0,
 			.lag_ms = lag_ms > UINT16_MAX ? UINT16_MAX : (uint16_t)lag_ms},
 	};
-	const struct member_row *row = member_table_find_short(&swim->table,
-							       event->datagram.sender_short);
-	swim_send(swim, &ack, &event->datagram.from, row, effects);
+	struct swim_packet packet;
+	swim_packet_init(&packet);
+	gossip_message_put(&packet.buf, &ack);
+	/* Although we may have refuted this long ago and told it often enough: the sender has not heard. */
+	if (swim->is_accused)
+		swim_packet_put_self(swim, &packet);
+	swim_packet_fill(swim, &packet,
+			 member_table_find_short(&swim->table, event->datagram.sender_short));
+	effects_datagram(effects, &event->datagram.from, buf_slice(&packet.buf));
+}
+
+/* The sender has us for suspect or worse, and asked for nothing that an answer could ride on. */
+static void correct_sender(struct swim *swim, const struct event *event, struct effects *effects)
+{
+	struct member_row *row = member_table_find_short(&swim->table, event->datagram.sender_short);
+	if (row == NULL ||
+	    (row->corrected_us != 0 && swim->now.mono_us - row->corrected_us < SWIM_CORRECT_US))
+		return;
+	row->corrected_us = swim->now.mono_us;
+	struct swim_packet packet;
+	swim_packet_init(&packet);
+	swim_packet_put_self(swim, &packet);
+	effects_datagram(effects, &event->datagram.from, buf_slice(&packet.buf));
 }
 
 static void on_ack(struct swim *swim, const struct event *event,
@@ -308,6 +328,7 @@ void swim_on_datagram(struct swim *swim, const struct event *event, struct effec
 	}
 	swim_heard(swim, event->datagram.sender_short, event->datagram.boot);
 	struct inbound inbound = {.wants_ack = false};
+	swim->is_accused = false;
 	struct slice rest = event->bytes;
 	while (rest.bytes > 0) {
 		struct gossip_message message;
@@ -325,6 +346,8 @@ void swim_on_datagram(struct swim *swim, const struct event *event, struct effec
 	swim_heard(swim, event->datagram.sender_short, event->datagram.boot);
 	if (inbound.wants_ack && is_member(swim))
 		send_ack(swim, event, inbound.ack_seq, effects);
+	else if (swim->is_accused && is_member(swim))
+		correct_sender(swim, event, effects);
 	/* Awake anyway: a probe that is due soon goes with this wake-up. */
 	int64_t wait_us = swim->probe_due_us == NEVER_US ? NEVER_US
 							 : swim->probe_due_us - event->now.mono_us;

@@ -64,6 +64,11 @@ void swim_packet_fill(struct swim *swim, struct swim_packet *packet, const struc
 				bytes_max);
 }
 
+void swim_packet_put_self(struct swim *swim, struct swim_packet *packet)
+{
+	(void)packet_put_row(swim, packet, swim_self(swim), sizeof(packet->bytes));
+}
+
 void swim_send(struct swim *swim, const struct gossip_message *message, const struct address *to,
 	       const struct member_row *row, struct effects *effects)
 {
@@ -77,7 +82,8 @@ void swim_send(struct swim *swim, const struct gossip_message *message, const st
 
 int64_t swim_gossip_deadline_us(const struct swim *swim)
 {
-	if (swim->rumors.count == 0 || swim_present_count(swim) < 2 || swim->is_leaving || swim->is_refused)
+	if (swim->rumors.count == 0 || swim_present_count(swim) < 2 || swim->is_leaving ||
+	    swim->is_refused)
 		return NEVER_US;
 	return swim->gossip_due_us;
 }

@@ -43,6 +43,7 @@
 	(10 * SECOND_US) /* ... although rumors are under way that may explain the difference */
 #define SWIM_SYNC_PEER_US SECOND_US /* answers to one peer */
 #define SWIM_SYNC_PACKETS_MAX 4u    /* more goes over a stream */
+#define SWIM_CORRECT_US SECOND_US   /* corrections to one peer */
 #define SWIM_SNAPSHOT_US (10 * SECOND_US)
 #define SWIM_FAILED_PING_US (10 * SECOND_US) /* each failed member, cluster-wide */
 #define SWIM_SUSPICIONS_MIN 2u               /* new ones raised by us in one period, or n / 50 */
@@ -54,7 +55,8 @@
 #define SWIM_BOOT_AHEAD_MS \
 	(24 * 3600 * INT64_C(1000)) /* a boot further ahead is a mistake or a lie */
 
-#define SWIM_JOIN_BACKOFF_US_MIN (SECOND_US / 10) /* a seed that starts beside us is there in a moment */
+#define SWIM_JOIN_BACKOFF_US_MIN \
+	(SECOND_US / 10) /* a seed that starts beside us is there in a moment */
 #define SWIM_JOIN_BACKOFF_US_MAX (30 * SECOND_US)
 #define SWIM_JOIN_TIMEOUT_US (5 * SECOND_US) /* an attempt without an answer */
 #define SWIM_JOIN_CLOCK_MS \
@@ -66,6 +68,7 @@
 #define SWIM_LEAVE_US (SECOND_US * 3 / 2)
 #define SWIM_LEAVE_RESEND_US (SECOND_US / 5)
 
+#define SWIM_MEASURE_US (15 * SECOND_US) /* round trip and clock of each peer, in a small cluster */
 #define SWIM_SMALL_CLUSTER \
 	8u /* up to here the longest unheard is probed next, above in shuffled order */
 
@@ -168,6 +171,7 @@ struct swim {
 	int64_t suspicion_window_us;
 	uint32_t suspicion_count;
 	bool is_isolated;
+	bool is_accused; /* the packet at hand says that we are not alive */
 
 	/* What goes out. */
 	int64_t gossip_due_us;
@@ -187,7 +191,7 @@ struct swim {
 	int64_t join_due_us;
 	int64_t join_backoff_us;
 	uint64_t told_connection; /* JOIN_OK came on it: its further records are no news to others */
-	uint64_t join_version; /* of the table, when it was last looked at for whom to join */
+	uint64_t join_version;    /* of the table, when it was last looked at for whom to join */
 	bool is_joined;
 	bool is_refused;
 	struct swim_admission admissions[SWIM_ADMISSIONS_MAX];
@@ -289,6 +293,8 @@ void swim_packet_init(struct swim_packet *packet);
 /* Fills what is left with what `row` (the receiver, NULL if it is unknown) should hear: first what is claimed about
  * itself, then rumors. */
 void swim_packet_fill(struct swim *swim, struct swim_packet *packet, const struct member_row *row);
+/* Puts our own ALIVE. */
+void swim_packet_put_self(struct swim *swim, struct swim_packet *packet);
 /* Sends one message and what rides with it. */
 void swim_send(struct swim *swim, const struct gossip_message *message, const struct address *to,
 	       const struct member_row *row, struct effects *effects);

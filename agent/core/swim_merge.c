@@ -97,6 +97,7 @@ static void answer_claim(struct swim *swim, const struct member_claim *claim, st
 	struct member_row *self = swim_self(swim);
 	if (swim->is_leaving)
 		return;
+	swim->is_accused |= claim->rank != MEMBER_ALIVE;
 	if (claim->rank == MEMBER_EVICTED) {
 		swim_refuse_self(swim, "this node was evicted from the cluster");
 		return;

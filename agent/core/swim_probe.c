@@ -78,7 +78,8 @@ static struct member_row *longest_unheard(struct swim *swim)
 		struct member_row *row = &swim->table.rows[i];
 		if (!swim_is_peer(swim, row))
 			continue;
-		bool is_due = row->probed_us == 0 || swim->now.mono_us - row->probed_us > SWIM_MEASURE_US;
+		bool is_due = row->probed_us == 0 ||
+			      swim->now.mono_us - row->probed_us > SWIM_MEASURE_US;
 		int64_t seen_us = row->probed_us;
 		if (!is_due && row->member.heard_us > seen_us)
 			seen_us = row->member.heard_us;

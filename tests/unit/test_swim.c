@@ -42,7 +42,7 @@ struct host {
 	int64_t paused_until_us;
 	int64_t clock_offset_ms;
 	uint32_t refused_by; /* host + 1: a firewall between the two answers with a refusal */
-	uint32_t side; /* hosts of different sides do not hear each other */
+	uint32_t side;       /* hosts of different sides do not hear each other */
 	bool has_exited;
 	bool is_joined;
 	bool is_rolled_back;
@@ -875,7 +875,8 @@ static void test_copied_directory_refuses_the_newcomer(void **state)
 	host_start(3);
 	run_for(2);
 	assert_non_null(strstr(copy->refused, "duplicate node id"));
-	assert_true(address_equal(&swim_member_find(world->hosts[0].swim, id_of(1))->address, &world->hosts[1].config.address));
+	assert_true(address_equal(&swim_member_find(world->hosts[0].swim, id_of(1))->address,
+				  &world->hosts[1].config.address));
 	assert_true(all_see_all(3));
 }
 
@@ -965,11 +966,14 @@ static void inject(uint32_t to, uint32_t from, const struct gossip_message *mess
 	send_event(to, 1, &event, buf_slice(&buf));
 }
 
-static struct gossip_message claim_message(enum gossip_type type, uint32_t subject, uint64_t boot, uint32_t incarnation)
+static struct gossip_message claim_message(enum gossip_type type, uint32_t subject, uint64_t boot,
+					   uint32_t incarnation)
 {
-	return (struct gossip_message){
-		.type = type,
-		.claim = {.id = id_of(subject), .boot = boot, .incarnation = incarnation, .from = id128_short(id_of(2))}};
+	return (struct gossip_message){.type = type,
+				       .claim = {.id = id_of(subject),
+						 .boot = boot,
+						 .incarnation = incarnation,
+						 .from = id128_short(id_of(2))}};
 }
 
 static struct gossip_message alive_message(uint32_t subject, uint64_t boot, uint32_t incarnation)
@@ -1068,7 +1072,8 @@ static void test_last_incarnation_ends_the_member_not_the_order(void **state)
 	(void)state;
 	hosts_start(3);
 	run_for(3);
-	struct gossip_message suspect = claim_message(GOSSIP_SUSPECT, 1, world->hosts[1].config.boot, UINT32_MAX);
+	struct gossip_message suspect = claim_message(GOSSIP_SUSPECT, 1,
+						      world->hosts[1].config.boot, UINT32_MAX);
 	inject(1, 2, &suspect);
 	run_for(0.1);
 	assert_non_null(strstr(world->hosts[1].refused, "restart"));
@@ -1171,7 +1176,8 @@ static void test_garbage_changes_nothing(void **state)
 			bytes[1] = 0;
 			bytes[2] = (uint8_t)(count - 3);
 		}
-		struct event event = {.type = i % 2 ? EVENT_DATAGRAM : EVENT_STREAM, .now = clocks_of(&world->hosts[0])};
+		struct event event = {.type = i % 2 ? EVENT_DATAGRAM : EVENT_STREAM,
+				      .now = clocks_of(&world->hosts[0])};
 		if (event.type == EVENT_DATAGRAM) {
 			event.datagram.sender_short = 7;
 		} else {
@@ -1194,7 +1200,9 @@ static void test_other_frames_are_left_to_others(void **state)
 {
 	(void)state;
 	hosts_start(1);
-	struct event event = {.type = EVENT_STREAM, .now = clocks_of(&world->hosts[0]), .bytes = slice_of("\x20\x90", 2)};
+	struct event event = {.type = EVENT_STREAM,
+			      .now = clocks_of(&world->hosts[0]),
+			      .bytes = slice_of("\x20\x90", 2)};
 	effects_clear(&world->effects);
 	assert_false(swim_on_stream(world->hosts[0].swim, &event, &world->effects));
 }
@@ -1203,7 +1211,9 @@ static void test_joiner_of_another_version_is_told(void **state)
 {
 	(void)state;
 	hosts_start(1);
-	struct event event = {.type = EVENT_STREAM, .now = clocks_of(&world->hosts[0]), .bytes = slice_of("\x0f\x92\x02\xc0", 4)};
+	struct event event = {.type = EVENT_STREAM,
+			      .now = clocks_of(&world->hosts[0]),
+			      .bytes = slice_of("\x0f\x92\x02\xc0", 4)};
 	event.stream.connection = 9;
 	effects_clear(&world->effects);
 	assert_true(swim_on_stream(world->hosts[0].swim, &event, &world->effects));
@@ -1243,36 +1253,52 @@ int main(void)
 		CASE(test_one_alone_waits_for_nothing, "one alone waits for nothing and sends nothing"),
 		CASE(test_thirty_nodes_all_see_all, "thirty nodes all see all, and keep doing so"),
 		CASE(test_three_nodes_idle_within_budget, "three nodes are idle within the budget"),
-		CASE(test_killed_agent_on_a_live_host_is_seen_soon, "a killed agent on a live host is seen soon"),
-		CASE(test_silent_host_is_seen_after_suspicion, "a silent host is seen after its suspicion"),
-		CASE(test_restart_comes_back_with_its_new_boot, "a restarted member is back with its new boot"),
+		CASE(test_killed_agent_on_a_live_host_is_seen_soon,
+		     "a killed agent on a live host is seen soon"),
+		CASE(test_silent_host_is_seen_after_suspicion,
+		     "a silent host is seen after its suspicion"),
+		CASE(test_restart_comes_back_with_its_new_boot,
+		     "a restarted member is back with its new boot"),
 		CASE(test_leave_is_told_to_all, "a leave is told to all and is no failure"),
 		CASE(test_pause_of_five_seconds_is_no_failure, "a pause of five seconds is no failure"),
-		CASE(test_long_pause_is_a_failure_that_ends_with_it, "a long pause is a failure that ends with it"),
+		CASE(test_long_pause_is_a_failure_that_ends_with_it,
+		     "a long pause is a failure that ends with it"),
 		CASE(test_partition_heals, "a partition heals"),
 		CASE(test_one_alone_among_silence_gives_no_verdict, "who hears nobody gives no verdict"),
 		CASE(test_loss_gives_no_false_verdict, "loss of a third gives no false verdict"),
 		CASE(test_kill_under_loss_is_seen_soon, "a kill under loss is seen soon"),
-		CASE(test_firewall_to_one_observer_kills_nobody, "a firewall in front of one observer kills nobody"),
+		CASE(test_firewall_to_one_observer_kills_nobody,
+		     "a firewall in front of one observer kills nobody"),
 		CASE(test_mass_restart_finds_together, "a mass restart finds together without seeds"),
-		CASE(test_snapshot_is_not_believed_before_it_is_confirmed, "a snapshot is not believed before it is confirmed"),
-		CASE(test_leave_for_a_restart_keeps_the_place, "a leave for a restart keeps the place for a while"),
-		CASE(test_leave_ends_in_time_though_nobody_answers, "a leave ends in time though nobody answers"),
+		CASE(test_snapshot_is_not_believed_before_it_is_confirmed,
+		     "a snapshot is not believed before it is confirmed"),
+		CASE(test_leave_for_a_restart_keeps_the_place,
+		     "a leave for a restart keeps the place for a while"),
+		CASE(test_leave_ends_in_time_though_nobody_answers,
+		     "a leave ends in time though nobody answers"),
 		CASE(test_rolled_back_store_is_told, "a store that was rolled back is told so"),
 		CASE(test_taken_name_refuses_the_newcomer_only, "a taken name refuses the newcomer only"),
-		CASE(test_wiped_store_takes_its_place_again, "a wiped store takes its place under a new id"),
-		CASE(test_copied_directory_refuses_the_newcomer, "a copied directory refuses the newcomer"),
-		CASE(test_member_that_moved_is_taken_at_its_new_address, "a member that moved is taken at its new address"),
-		CASE(test_other_cluster_and_wrong_clock_are_refused, "another cluster and a wrong clock are refused"),
+		CASE(test_wiped_store_takes_its_place_again,
+		     "a wiped store takes its place under a new id"),
+		CASE(test_copied_directory_refuses_the_newcomer,
+		     "a copied directory refuses the newcomer"),
+		CASE(test_member_that_moved_is_taken_at_its_new_address,
+		     "a member that moved is taken at its new address"),
+		CASE(test_other_cluster_and_wrong_clock_are_refused,
+		     "another cluster and a wrong clock are refused"),
 		CASE(test_seed_that_starts_late_is_found, "a seed that starts minutes late is found"),
 		CASE(test_dialling_oneself_is_no_fault, "dialling oneself is no fault"),
 		CASE(test_late_alive_never_revives, "a late ALIVE never revives the dead"),
 		CASE(test_false_claims_are_refuted, "false claims are refuted by their subject"),
-		CASE(test_evicted_stays_out_whatever_its_boot, "who was evicted stays out, whatever its boot"),
+		CASE(test_evicted_stays_out_whatever_its_boot,
+		     "who was evicted stays out, whatever its boot"),
 		CASE(test_boot_from_the_far_future_is_refused, "a boot from the far future is refused"),
-		CASE(test_last_incarnation_ends_the_member_not_the_order, "a claim of the last incarnation asks for a restart"),
-		CASE(test_other_agent_at_the_address_means_gone, "another agent at the address means that the old one is gone"),
-		CASE(test_same_name_after_a_merge_is_a_conflict_of_the_younger, "the same name after a merge is the younger one's conflict"),
+		CASE(test_last_incarnation_ends_the_member_not_the_order,
+		     "a claim of the last incarnation asks for a restart"),
+		CASE(test_other_agent_at_the_address_means_gone,
+		     "another agent at the address means that the old one is gone"),
+		CASE(test_same_name_after_a_merge_is_a_conflict_of_the_younger,
+		     "the same name after a merge is the younger one's conflict"),
 		CASE(test_meta_of_the_owner_reaches_all, "the owner's facts reach all, once per change"),
 		CASE(test_clock_is_the_median, "the cluster's clock is the median"),
 		CASE(test_hint_finds_the_killed_at_once, "a hint finds the killed at once"),
