@@ -63,13 +63,8 @@ void ledger_write(struct node *node, const struct run_record *record)
 	ledger_index(node, &record->key);
 }
 
-enum err ledger_read(struct node *node, const struct run_key *key, struct run_record *ret_record)
+static enum err ledger_read_store(struct node *node, const struct run_key *key, struct run_record *ret_record)
 {
-	uint32_t slot = run_find(&node->runs, key);
-	if (slot != RUN_NONE) {
-		*ret_record = node->runs.runs[slot].record;
-		return ERR_OK;
-	}
 	uint8_t key_bytes[RUN_KEY_BYTES];
 	run_key_store(key, key_bytes);
 	uint8_t memory[RUN_RECORD_BYTES_MAX];
@@ -82,6 +77,15 @@ enum err ledger_read(struct node *node, const struct run_key *key, struct run_re
 	wire_reader_init(&reader, buf_slice(&value));
 	run_record_get(&reader, ret_record);
 	return wire_reader_end(&reader);
+}
+
+enum err ledger_read(struct node *node, const struct run_key *key, struct run_record *ret_record)
+{
+	uint32_t slot = run_find(&node->runs, key);
+	if (slot == RUN_NONE)
+		return ledger_read_store(node, key, ret_record);
+	*ret_record = node->runs.runs[slot].record;
+	return ERR_OK;
 }
 
 void ledger_write_verdict(struct node *node, const struct verdict_record *record)
@@ -415,7 +419,57 @@ void ledger_on_cursor(struct node *node, uint32_t job_slot, const struct cursor 
 		run->record.executor = open->executor;
 		run->record.def_counter = open->def_counter;
 		run->record.claimed_ms = open->claimed_ms;
+		/* Its end may have been heard before this claim was, or before a restart. */
+		struct run_record held;
+		if (ledger_read_store(node, &key, &held) == ERR_OK && run_state_is_final(held.state))
+			run->record = held;
 		live_run_changed(node, &run->record);
 	}
 	planner_replan(node, job_slot);
+}
+
+/* How far back the jobs' rows are filled at start. */
+#define LOOK_BACK_MAX 4000u
+
+static void ledger_recall(struct node *node, const struct run_key *key)
+{
+	uint32_t slot = job_find(&node->jobs, key->job);
+	if (slot == JOB_NONE)
+		return;
+	struct job *job = &node->jobs.jobs[slot];
+	int place = (int)JOB_HISTORY - 1;
+	while (place >= 0 && job->history[place] != VERDICT_NONE)
+		place--;
+	struct run_record record;
+	if (key->attempt == UINT16_MAX) {
+		struct verdict_record verdict;
+		if (ledger_read_verdict(node, key->job, key->t_ms, key->manual, &verdict) != ERR_OK)
+			return;
+		record = (struct run_record){ .key = *key, .state = RUN_RELEASED, .verdict = verdict.verdict };
+	} else if (ledger_read_store(node, key, &record) != ERR_OK || !run_state_is_final(record.state)) {
+		return;
+	}
+	if (place >= 0)
+		job->history[place] = (uint8_t)record.verdict;
+	if (job->last_due_ms != 0)
+		return;
+	job->last_due_ms = key->t_ms;
+	job->last_start_ms = record.started_ms;
+	job->last_duration_ms = (uint32_t)(record.duration_us / 1000);
+	job->last_verdict = (uint8_t)record.verdict;
+	job->last_executor_short = id128_is_zero(record.executor) ? 0 : id128_short(record.executor);
+}
+
+void ledger_on_start(struct node *node)
+{
+	uint8_t memory[64];
+	struct buf key;
+	buf_init(&key, memory, sizeof(memory));
+	for (uint32_t i = 0; i < LOOK_BACK_MAX; i++) {
+		if (node->store->next(node->store->context, TABLE_RUNS_BY_TIME, buf_slice(&key), &key, NULL) != ERR_OK)
+			return;
+		struct run_key run;
+		if (key.bytes == BY_TIME_KEY_BYTES && run_key_load(slice_of(memory + 8, RUN_KEY_BYTES), &run) == ERR_OK)
+			ledger_recall(node, &run);
+	}
 }

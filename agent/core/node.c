@@ -291,6 +291,7 @@ static void node_on_started(struct node *node)
 	catalog_on_start(node);
 	acceptor_on_start(node);
 	executor_on_start(node);
+	ledger_on_start(node);
 	planner_replan_all(node);
 	swim_start(node->swim, node->now, node->effects);
 	node_update_meta(node);

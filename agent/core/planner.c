@@ -50,6 +50,17 @@ static int64_t planner_step_ms(const struct node *node, const struct job *job, i
 	return step_ms < step_ms_max ? step_ms : step_ms_max;
 }
 
+void planner_owner_is_alive(struct node *node, uint32_t slot)
+{
+	const struct job *job = &node->jobs.jobs[slot];
+	int rank = planner_rank(node, job);
+	if (rank <= 0)
+		return;
+	int index = arc_set_find(node_set(node, job->arc), node_proposer(node, job));
+	if (index >= 0)
+		node->owner_wait_ms[index] = 2 * planner_step_ms(node, job, rank);
+}
+
 /* ---- what is known of a job ---- */
 
 enum err planner_schedule(struct node *node, const struct def_value *value, struct definition *ret_definition,
@@ -151,12 +162,26 @@ bool planner_run_is_lost(const struct node *node, const struct run *run)
 struct planner_open {
 	bool has_final;
 	bool has_blocking;
-	int64_t ended_ms; /* the oldest end that waits to be folded */
+	int64_t ended_ms;   /* the oldest end that waits to be folded */
+	int64_t unarmed_us; /* when a run that nobody is known to have armed wants this node; boot-time us */
 };
 
-static struct planner_open planner_look_at_open(const struct node *node, const struct job *job)
+/* When this node, of that rank, arms a run that it does not know to be armed: the proposer what it has not asked for
+ * yet, the others when the proposer should have. HEAP_NONE: not its business. */
+static int64_t planner_unarmed_us(const struct node *node, const struct job *job, const struct run *run, int rank)
 {
-	struct planner_open open = { .ended_ms = INT64_MAX };
+	if (run->mine != RUN_MINE_NOT || (run->record.state >= RUN_ARMED && !run->is_arm_needed))
+		return HEAP_NONE;
+	if (rank == 0)
+		return run->arm_count == 0 ? node->now.mono_us : HEAP_NONE;
+	int64_t due_us = node_mono_of(node, run->record.key.t_ms - LOOKAHEAD_MS + planner_step_ms(node, job, rank));
+	int64_t again_us = run->sent_us == 0 ? 0 : run->sent_us + ARM_US_MAX;
+	return due_us > again_us ? due_us : again_us;
+}
+
+static struct planner_open planner_look_at_open(const struct node *node, const struct job *job, int rank)
+{
+	struct planner_open open = { .ended_ms = INT64_MAX, .unarmed_us = HEAP_NONE };
 	for (uint32_t link = job->run_first; link != 0; link = node->runs.runs[link - 1].job_next) {
 		const struct run *run = &node->runs.runs[link - 1];
 		if (!run->is_open)
@@ -168,6 +193,9 @@ static struct planner_open planner_look_at_open(const struct node *node, const s
 				open.ended_ms = ended_ms;
 		} else {
 			open.has_blocking = (job->flags & JOB_FLAG_OVERLAP) == 0;
+			int64_t unarmed_us = planner_unarmed_us(node, job, run, rank);
+			if (unarmed_us < open.unarmed_us)
+				open.unarmed_us = unarmed_us;
 		}
 	}
 	return open;
@@ -307,12 +335,13 @@ void planner_visit(struct node *node, uint32_t slot)
 		heap_set(&node->jobs.heap, slot, node->now.mono_us + RETRY_US);
 		return;
 	}
-	struct planner_open open = planner_look_at_open(node, job);
+	struct planner_open open = planner_look_at_open(node, job, rank);
+	bool is_unarmed = open.unarmed_us <= node->now.mono_us;
 	bool wants = planner_wants_change(node, slot, rank, &open);
 	if (job->manual_count > 0 && manual_visit(node, slot))
 		wants = true;
-	if (wants)
-		proposer_start(node, slot, REGISTER_CUR, 0, rank > 0);
+	if (wants || is_unarmed)
+		proposer_start(node, slot, REGISTER_CUR, 0, rank > 0 || is_unarmed);
 	planner_wake(node, slot);
 }
 
@@ -345,8 +374,10 @@ void planner_wake(struct node *node, uint32_t slot)
 		heap_remove(&node->jobs.heap, slot);
 		return;
 	}
-	struct planner_open open = planner_look_at_open(node, job);
+	struct planner_open open = planner_look_at_open(node, job, rank);
 	int64_t wake_us = planner_plan_us(node, job, rank, open.has_blocking);
+	if (open.unarmed_us < wake_us)
+		wake_us = open.unarmed_us;
 	if (open.has_final && rank == 0) {
 		int64_t fold_us = node_mono_of(node, open.ended_ms) + FOLD_US;
 		bool is_claim_near = job_is_planned(job) &&

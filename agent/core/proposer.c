@@ -223,6 +223,8 @@ static bool proposer_value(struct node *node, struct proposal *proposal, struct 
 	if (cursor_get(base, &node->cursor) != ERR_OK)
 		return false;
 	bool is_changed = claim_build(node, proposal->job, extra);
+	if (!is_changed && proposal->is_forced && proposal->change == 0)
+		planner_owner_is_alive(node, proposal->job);
 	if (is_changed)
 		cursor_put(out, &node->cursor);
 	else if (proposal->is_forced && base.bytes != 0)
@@ -498,6 +500,7 @@ void proposer_on_deadline(struct node *node, uint32_t slot)
 		uint32_t change = proposal->change;
 		uint32_t job = proposal->job;
 		proposer_free(node, index);
+		heap_set_sooner(&node->jobs.heap, job, node->now.mono_us + LEAVE_US);
 		change_failed(node, job, change);
 		return;
 	}

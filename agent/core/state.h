@@ -283,6 +283,8 @@ int64_t claim_misfire_after_ms(const struct job *job);
 void planner_decided(struct node *node, uint32_t job);
 /* The definition was read from a majority: carried runs of the job are armed, or revoked if it is newer. */
 void planner_def_read(struct node *node, uint32_t job, uint64_t def_counter);
+/* This node stepped in for a proposer that had done its work: next time it waits twice as long for it. */
+void planner_owner_is_alive(struct node *node, uint32_t job);
 /* When to look at the job next; sets it. */
 void planner_wake(struct node *node, uint32_t job);
 void planner_on_offered(struct node *node, struct id128 from, uint32_t item_count, struct wire_reader *reader);
@@ -312,6 +314,7 @@ void executor_on_gone(struct node *node, uint32_t run);
 MUST_CHECK enum err executor_kill(struct node *node, const struct run_key *key, int signal, int64_t grace_ms, const char *by);
 
 /* ---- ledger.c: what voters and executors know of runs ---- */
+void ledger_on_start(struct node *node); /* what the jobs' rows show of the past */
 /* The slot of a live run, added if need be and linked to its job; RUN_NONE: the table is full, or the job unknown. */
 uint32_t ledger_add(struct node *node, const struct run_key *key);
 void ledger_drop(struct node *node, uint32_t run);
