@@ -43,9 +43,8 @@ static void carve_heap(struct carve *carve, struct heap *heap, uint32_t item_max
 static struct node *node_carve(struct carve *carve, const struct node_config *config, void **ret_swim, void **ret_query)
 {
 	struct node counted;
-	struct node *node = carve_take(carve, 1, sizeof(*node));
-	if (node == NULL)
-		node = &counted;
+	struct node *placed = carve_take(carve, 1, sizeof(*placed));
+	struct node *node = placed == NULL ? &counted : placed;
 	uint32_t jobs_max = node_jobs_max(config);
 	node->jobs.capacity = jobs_max;
 	node->jobs.bucket_count = jobs_max;
@@ -69,10 +68,9 @@ static struct node *node_carve(struct carve *carve, const struct node_config *co
 	node->scratch_out = carve_take(carve, FRAME_BYTES_MAX, 1);
 	*ret_swim = carve_take(carve, 1, swim_bytes());
 	*ret_query = carve_take(carve, 1, query_bytes());
-	if (node == &counted)
-		return NULL;
-	buf_init(&node->outbox.bytes, outbox_bytes, OUTBOX_BYTES);
-	return node;
+	if (placed != NULL)
+		buf_init(&placed->outbox.bytes, outbox_bytes, OUTBOX_BYTES);
+	return placed;
 }
 
 size_t node_bytes(const struct node_config *config)
