@@ -171,6 +171,12 @@ static enum err unknown_flag(struct parser *parser, const char *word)
 	return err;
 }
 
+/* A value may look like a flag ("--since -5m"), but "--" ends the flags. */
+static bool has_next_word(const struct parser *parser)
+{
+	return parser->next < parser->word_count && strcmp(parser->words[parser->next], "--") != 0;
+}
+
 static enum err check_value(struct argument *argument, struct problem *problem)
 {
 	struct slice text = slice_str(argument->text);
@@ -220,7 +226,7 @@ static enum err add_flag(struct parser *parser, const struct flag *flag, const c
 	if (flag->type == FLAG_SWITCH && value != NULL)
 		return problem_set(parser->problem, ERR_INVALID, "--%s takes no value", flag->name);
 	if (takes_next && value == NULL) {
-		if (parser->next == parser->word_count)
+		if (!has_next_word(parser))
 			return problem_set(parser->problem, ERR_INVALID, "--%s needs a value: %s",
 					   flag->name, flag->value);
 		argument.text = parser->words[parser->next++];
@@ -241,7 +247,7 @@ static enum err add_key(struct parser *parser, enum definition_key_id id, const 
 	const struct definition_key *known = definition_key_at(id);
 	if (out->key_count == ARGUMENT_KEYS_MAX)
 		return problem_set(parser->problem, ERR_FULL, "more than %u keys", ARGUMENT_KEYS_MAX);
-	bool has_next = parser->next < parser->word_count;
+	bool has_next = has_next_word(parser);
 	const char *next = has_next ? parser->words[parser->next] : "";
 	bool is_switch = known->type == DEFINITION_BOOL || known->type == DEFINITION_SHORTHAND;
 	bool is_word = strcmp(next, "true") == 0 || strcmp(next, "false") == 0;

@@ -282,9 +282,9 @@ const struct command commands[] = {
 		.usage = "NAME --cron EXPR|--every D|--at TIME|--manual [--KEY VALUE...] -- CMD...",
 		.summary = "make a job",
 		.text = "The command's words follow --, and are started without a shell; --shell TEXT runs a text through\n"
-			"sh -c. Any key of a definition may be given as a flag; a map's entries as --env NAME=VALUE and\n"
-			"--output max=1M, a list as --ok-exit 0,3. --at takes RFC 3339, \"2025-03-30 02:30\" in the job's\n"
-			"zone, \"tomorrow 03:00\", \"12:30\" or \"+5m\".",
+			"sh -c. Any key of a definition may be given as a flag; variables as --env NAME=VALUE, again\n"
+			"for each, lists as --ok-exit 0,3. --at takes RFC 3339, \"2025-03-30 02:30\" in the job's zone,\n"
+			"\"tomorrow 03:00\", \"12:30\" or \"+5m\".",
 		.flags = flags_job_add,
 		.examples = {"schedctl job add web/ping --every 30s -- curl -fsS http://localhost/",
 			     "schedctl job add backup --cron '30 2 * * *' --tz Europe/Paris -- /opt/backup",

@@ -84,7 +84,14 @@ static void put_keys(struct growing *out)
 	for (int i = 0; i < DEFINITION_KEY_COUNT; i++) {
 		const struct definition_key *key = definition_key_at((enum definition_key_id)i);
 		char left[64];
+		/* These two are the words of the line itself. */
+		if (i == DEFINITION_KEY_JOB || i == DEFINITION_KEY_COMMAND)
+			continue;
 		(void)snprintf(left, sizeof(left), "--%s %s", key->name, key->placeholder);
+		for (char *at = left; *at != '\0' && *at != ' '; at++) {
+			if (*at == '_' || *at == '.')
+				*at = '-';
+		}
 		growing_format(out, "  %-*s %s%s%s%s\n", WORDS_COLUMN, left, key->help,
 			       key->fallback == NULL ? "" : " (",
 			       key->fallback == NULL ? "" : key->fallback,
@@ -154,7 +161,7 @@ int command_help(struct cli *cli)
 			       arguments->operand_count > 1 ? " " : "",
 			       arguments->operand_count > 1 ? arguments->operands[1] : "");
 		command = command_find(topic);
-	} else if (!is_about_other) {
+	} else if (command != NULL && (is_short || !is_about_other)) {
 		(void)snprintf(topic, sizeof(topic), "%s", command->name);
 	}
 	struct growing page = {0};

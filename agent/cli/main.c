@@ -79,10 +79,8 @@ static int run_line(struct cli *cli, char *const *words, size_t word_count)
 		return command_version(cli);
 	if (arguments_has(&cli->arguments, "help"))
 		return command_help(cli);
-	if (cli->arguments.command == NULL) {
-		(void)command_help(cli);
-		return EXIT_BAD_INPUT;
-	}
+	if (cli->arguments.command == NULL)
+		return cli_refuse(cli, ERR_INVALID, "schedctl help", "no command is given");
 	int failed = set_options(cli);
 	return failed != 0 ? failed : cli->arguments.command->run(cli);
 }
