@@ -6,6 +6,13 @@
 
 #define MESSAGE_VERSION 1u
 
+/* Proof that the fuzz target finds an overflow: with -DPLANTED_OVERFLOW=4 a set may have too many members. */
+#if defined(PLANTED_OVERFLOW) && PLANTED_OVERFLOW == 4
+#define MEMBERS_TAKEN_MAX (SET_MEMBERS_MAX + 8u)
+#else
+#define MEMBERS_TAKEN_MAX SET_MEMBERS_MAX
+#endif
+
 /* Every item is an array; these begin and end one, so that later versions may add fields. */
 struct item {
 	uint32_t extra;
@@ -14,7 +21,7 @@ struct item {
 static struct item item_begin(struct wire_reader *reader, uint32_t field_count)
 {
 	uint32_t count = wire_get_array_min(reader, field_count);
-	return (struct item){ .extra = reader->err == ERR_OK ? count - field_count : 0 };
+	return (struct item){.extra = reader->err == ERR_OK ? count - field_count : 0};
 }
 
 static void item_end(struct wire_reader *reader, struct item item)
@@ -32,7 +39,7 @@ void message_begin(struct buf *out, enum message_type type, uint32_t item_count)
 }
 
 enum err message_open(struct slice frame, enum message_type *ret_type, uint32_t *ret_item_count,
-                      struct wire_reader *ret_reader)
+		      struct wire_reader *ret_reader)
 {
 	if (frame.bytes < 1)
 		return ERR_TRUNCATED;
@@ -183,7 +190,7 @@ void voted_get(struct wire_reader *reader, struct voted *ret_voted)
 	ret_voted->answer = (enum vote_answer)wire_get_u64_max(reader, VOTE_ANSWER_COUNT - 1);
 	ret_voted->other = wire_get_ballot(reader);
 	ret_voted->value = wire_get_bin(reader, FRAME_BYTES_MAX);
-	ret_voted->member_count = wire_get_array(reader, SET_MEMBERS_MAX);
+	ret_voted->member_count = wire_get_array(reader, MEMBERS_TAKEN_MAX);
 	for (uint32_t i = 0; i < ret_voted->member_count; i++)
 		ret_voted->members[i] = wire_get_id(reader);
 	item_end(reader, item);
