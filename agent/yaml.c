@@ -53,8 +53,7 @@ static enum err fail(const struct yaml_walk *walk, const yaml_mark_t *mark, enum
 	va_start(arguments, format);
 	(void)vsnprintf(text, sizeof(text), format, arguments);
 	va_end(arguments);
-	return problem_set(walk->problem, code, "%s:%u:%u: %s", walk->file, at.line, at.column,
-			   text);
+	return problem_set(walk->problem, code, "%s:%u:%u: %s", walk->file, at.line, at.column, text);
 }
 
 /* ---- the walk ---- */
@@ -130,11 +129,9 @@ static enum err check_key(const struct yaml_walk *walk, const yaml_node_t *map,
 	if (slice_equal(text, slice_str("<<")))
 		return fail(walk, &key->start_mark, ERR_INVALID,
 			    "merge keys (<<) are not taken: write the keys out");
-	for (const yaml_node_pair_t *before = map->data.mapping.pairs.start; before < pair;
-	     before++) {
+	for (const yaml_node_pair_t *before = map->data.mapping.pairs.start; before < pair; before++) {
 		const yaml_node_t *other = yaml_document_get_node(walk->tree, before->key);
-		if (!slice_equal(text,
-				 slice_of(other->data.scalar.value, other->data.scalar.length)))
+		if (!slice_equal(text, slice_of(other->data.scalar.value, other->data.scalar.length)))
 			continue;
 		char shown[96];
 		text_escape(text, shown, sizeof(shown));
@@ -145,8 +142,7 @@ static enum err check_key(const struct yaml_walk *walk, const yaml_node_t *map,
 	return ERR_OK;
 }
 
-static enum err walk_map(struct yaml_walk *walk, const yaml_node_t *node, unsigned depth,
-			 uint32_t parent)
+static enum err walk_map(struct yaml_walk *walk, const yaml_node_t *node, unsigned depth, uint32_t parent)
 {
 	const yaml_node_pair_t *first = node->data.mapping.pairs.start;
 	const yaml_node_pair_t *end = node->data.mapping.pairs.top;
@@ -167,9 +163,9 @@ static enum err walk_map(struct yaml_walk *walk, const yaml_node_t *node, unsign
 			return err;
 		wire_put_str(&walk->out, key->data.scalar.value, key->data.scalar.length);
 		walk->nodes[index].key_at = position_of(&key->start_mark);
-		walk->nodes[index].key =
-			slice_of(walk->out.data + walk->out.bytes - key->data.scalar.length,
-				 key->data.scalar.length);
+		walk->nodes[index].key = slice_of(walk->out.data + walk->out.bytes -
+							  key->data.scalar.length,
+						  key->data.scalar.length);
 		err = walk_value(walk, value, depth, index);
 		if (err != ERR_OK)
 			return err;
@@ -177,8 +173,7 @@ static enum err walk_map(struct yaml_walk *walk, const yaml_node_t *node, unsign
 	return ERR_OK;
 }
 
-static enum err walk_list(struct yaml_walk *walk, const yaml_node_t *node, unsigned depth,
-			  uint32_t parent)
+static enum err walk_list(struct yaml_walk *walk, const yaml_node_t *node, unsigned depth, uint32_t parent)
 {
 	const yaml_node_item_t *first = node->data.sequence.items.start;
 	const yaml_node_item_t *end = node->data.sequence.items.top;
@@ -280,8 +275,7 @@ static yaml_mark_t mark_of_offset(struct slice text, size_t offset)
 	return mark;
 }
 
-static enum err fail_syntax(const struct yaml_walk *walk, const yaml_parser_t *parser,
-			    struct slice text)
+static enum err fail_syntax(const struct yaml_walk *walk, const yaml_parser_t *parser, struct slice text)
 {
 	const char *why = parser->problem != NULL ? parser->problem : "bad syntax";
 	yaml_mark_t mark = parser->problem_mark;
@@ -450,8 +444,7 @@ struct yaml_position yaml_document_find(const struct yaml_document *document, co
 	return value_at;
 }
 
-void yaml_document_locate(const struct yaml_document *document, const char *path,
-			  struct problem *problem)
+void yaml_document_locate(const struct yaml_document *document, const char *path, struct problem *problem)
 {
 	struct yaml_position at = yaml_document_find(document, path, NULL);
 	problem_context(problem, "%s:%u:%u", document->file, at.line, at.column);

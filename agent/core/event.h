@@ -45,6 +45,7 @@ struct event {
 			uint64_t connection; /* names it in EFFECT_STREAM */
 			struct address from;
 			bool is_refused;     /* STREAM_DOWN: the dial was answered by RST */
+			const char *text;    /* STREAM_DOWN: why, for a person; borrowed; NULL if nothing is known */
 		} stream;
 		struct runner_report runner;
 		struct {
