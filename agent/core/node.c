@@ -440,7 +440,9 @@ static void node_do_due(struct node *node)
 {
 	uint32_t slot;
 	for (uint32_t i = 0; i < DUE_PER_STEP; i++) {
-		if (!effects_has_room(node->effects)) {
+		/* What waits in the outbox will need room in the effects too. */
+		bool is_outbox_full = node->outbox.bytes.bytes > EFFECTS_ARENA_RESERVE / 2;
+		if (is_outbox_full || !effects_has_room(node->effects)) {
 			node->effects->more = true;
 			return;
 		}
