@@ -28,9 +28,9 @@ void output_layout_of(uint64_t bytes_max, struct output_layout *ret_layout)
 	uint64_t tail = bytes_max - head;
 	*ret_layout = (struct output_layout){
 		.head_content_max = head,
-		.head_stored_max = head + head / 4,
+		.head_stored_max = head + head / 2,
 		.tail_content_max = tail,
-		.tail_stored_max = tail + tail / 4,
+		.tail_stored_max = tail + tail / 2,
 		.record_content_max = head < OUTPUT_LINE_BYTES_MAX ? (uint32_t)head
 								   : OUTPUT_LINE_BYTES_MAX,
 	};

@@ -43,7 +43,8 @@ struct output_record {
 	struct slice bytes;
 };
 
-/* Sizes that follow from `output.max` alone. Stored sizes are a quarter above the content's, for record headers. */
+/* Sizes that follow from `output.max` alone. Stored sizes are half above the content's, for record headers: with
+ * lines below 20 bytes on the average less than the content's size is kept. */
 struct output_layout {
 	uint64_t head_content_max;
 	uint64_t head_stored_max;

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -199,7 +200,34 @@ static bool process_carries_run(const struct process *process, const char *run_n
 	return found;
 }
 
-static bool is_first_member(const struct process *process, const struct process_tree *tree)
+static const struct process *table_find(const struct process_table *table, int64_t pid)
+{
+	for (size_t i = 0; i < table->count; i++) {
+		if (table->items[i].identity.pid == pid)
+			return &table->items[i];
+	}
+	return NULL;
+}
+
+/* True if orphans of `tree` can have come to `parent`: to this runner, or, when an earlier one died, to whoever stands
+ * above both, as init does. What is below another runner on this host is not ours, whatever it carries. */
+static bool takes_orphans(const struct process_table *table, const struct process_tree *tree,
+			  int64_t parent)
+{
+	if (!tree->is_adopted)
+		return parent == getpid();
+	int64_t above = getpid();
+	for (size_t i = 0; i < table->count && above > 0; i++) {
+		if (above == parent)
+			return true;
+		const struct process *process = table_find(table, above);
+		above = process != NULL ? process->parent : 0;
+	}
+	return false;
+}
+
+static bool is_first_member(const struct process_table *table, const struct process *process,
+			    const struct process_tree *tree)
 {
 	int64_t leader = tree->leader.pid;
 	if (process->identity.pid == leader)
@@ -208,9 +236,8 @@ static bool is_first_member(const struct process *process, const struct process_
 		return false;
 	if (tree->is_leader_proven && (process->session == leader || process->group == leader))
 		return true;
-	if (!tree->is_adopted && process->parent != getpid())
-		return false;
-	return process_carries_run(process, tree->run_name);
+	return takes_orphans(table, tree, process->parent) &&
+	       process_carries_run(process, tree->run_name);
 }
 
 static void table_mark(struct process_table *table, const struct process_tree *tree)
@@ -218,7 +245,7 @@ static void table_mark(struct process_table *table, const struct process_tree *t
 	for (size_t i = 0; i < table->count; i++) {
 		struct process *process = &table->items[i];
 		process->is_member = process->identity.pid != getpid() && !process->is_zombie &&
-				     is_first_member(process, tree);
+				     is_first_member(table, process, tree);
 	}
 	/* Descendants: as often as a round finds new ones, so at most as often as the tree is deep. */
 	bool found = true;
@@ -256,6 +283,9 @@ int64_t process_tree_signal(const struct process_tree *tree, int signal)
 		if (descriptor < 0)
 			continue;
 		(void)pidfd_send_signal(descriptor, signal, NULL, 0);
+		/* A stopped process would see TERM only when somebody continues it. */
+		if (signal == SIGTERM)
+			(void)pidfd_send_signal(descriptor, SIGCONT, NULL, 0);
 		(void)close(descriptor);
 	}
 	free(table.items);

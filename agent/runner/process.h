@@ -4,7 +4,7 @@
  *
  *   1. its leader, and who is in the leader's session or group, as long as the leader's number is proven;
  *   2. orphans that carry the run's SCHED_RUN in their environment: they left the session (setsid), lost their
- *      parents, and came to the runner, which is their subreaper;
+ *      parents, and came to the runner, which is their subreaper (after a restart: to whoever is above it);
  *   3. all descendants of these.
  *
  * A signal goes through a pidfd whose start time was compared after it was opened, so it never hits a pid that was
@@ -36,7 +36,7 @@ struct process_tree {
 	const char *run_name; /* as in SCHED_RUN */
 };
 
-/* Sends `signal` to all that belong to the run and returns how many those were, before the signal; 0: only counts.
+/* Sends `signal` (TERM: and CONT after it) to all that belong to the run and returns how many those were, before the signal; 0: only counts.
  * Zombies do not count. -1: /proc cannot be read. */
 int64_t process_tree_signal(const struct process_tree *tree, int signal);
 

@@ -153,11 +153,17 @@ static bool live_watch(struct run *run, const struct launch *launch)
 	return is_open;
 }
 
-/* The errno of a negative libuv code as its name, as in "spawn EAGAIN". */
+/* "ENOENT"; libuv knows fewer names than execve has errors. */
+static const char *errno_word(int error)
+{
+	const char *word = strerrorname_np(error);
+	return word != NULL ? word : "an unknown error";
+}
+
 static void spawn_failed(struct run *run, int result)
 {
 	char text[RESULT_BYTES_MAX + 1];
-	(void)snprintf(text, sizeof(text), "spawn %s", uv_err_name(result));
+	(void)snprintf(text, sizeof(text), "spawn %s", errno_word(-result));
 	run_end(run, RUNNER_CAUSE_SPAWN, text);
 	run_close_start(run);
 }
@@ -410,12 +416,10 @@ static void end_unstarted(struct run *run)
 		break;
 	case LAUNCH_NO_CWD:
 		cause = RUNNER_CAUSE_CWD;
-		(void)snprintf(text, sizeof(text), "cwd %s",
-			       uv_err_name(uv_translate_sys_error(live->news_error)));
+		(void)snprintf(text, sizeof(text), "cwd %s", errno_word(live->news_error));
 		break;
 	case LAUNCH_NO_EXEC:
-		(void)snprintf(text, sizeof(text), "spawn %s",
-			       uv_err_name(uv_translate_sys_error(live->news_error)));
+		(void)snprintf(text, sizeof(text), "spawn %s", errno_word(live->news_error));
 		break;
 	case LAUNCH_STAMP:
 	default:

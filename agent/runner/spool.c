@@ -17,7 +17,6 @@ static_assert(SPOOL_BATCH_BYTES_MAX >= 2 * (OUTPUT_LINE_BYTES_MAX + OUTPUT_RECOR
 struct batch {
 	struct buf records;
 	uint64_t content_bytes;
-	uint64_t first_waypoint; /* reserved for its first record */
 	uint8_t memory[SPOOL_BATCH_BYTES_MAX];
 };
 
@@ -241,8 +240,36 @@ static bool append_lost_mark(struct spool *spool, int64_t t_ms)
 	struct output_header *header = &spool->header;
 	if (!header->is_head_closed && header->head_end + out.bytes > spool->layout.head_stored_max)
 		header->is_head_closed = true;
-	if (!append(spool, buf_slice(&out), 0))
+	return append(spool, buf_slice(&out), 0);
+}
+
+/* Takes a mark back of which what should follow it did not fit: one mark is to stand for all that is lost. */
+static void take_back(struct spool *spool, uint64_t end)
+{
+	struct output_header *header = &spool->header;
+	if (!header->is_head_closed) {
+		header->head_end = end;
+		header->tail_start = end;
+	} else if (header->tail_start > end) {
+		end = header->tail_start;
+	}
+	header->tail_end = end;
+}
+
+static bool append_batch(struct spool *spool, const struct batch *batch, int64_t t_ms)
+{
+	if (spool->descriptor < 0)
 		return false;
+	if (spool->lost_unmarked == 0)
+		return append(spool, buf_slice(&batch->records), batch->content_bytes);
+	uint64_t end = spool->header.tail_end;
+	/* The mark may close the head; a batch that was cut for the head's rest fits the ring as well. */
+	if (!append_lost_mark(spool, t_ms))
+		return false;
+	if (!append(spool, buf_slice(&batch->records), batch->content_bytes)) {
+		take_back(spool, end);
+		return false;
+	}
 	spool->lost_unmarked = 0;
 	return true;
 }
@@ -251,12 +278,7 @@ static void batch_flush(struct spool *spool, struct batch *batch, int64_t t_ms)
 {
 	if (batch->records.bytes == 0)
 		return;
-	bool written = spool->descriptor >= 0;
-	if (written && spool->lost_unmarked > 0)
-		written = append_lost_mark(spool, t_ms);
-	/* The mark may have closed the head; a batch that was cut for the head's rest fits the ring as well. */
-	written = written && append(spool, buf_slice(&batch->records), batch->content_bytes);
-	if (!written) {
+	if (!append_batch(spool, batch, t_ms)) {
 		spool->header.lost_bytes += batch->content_bytes;
 		spool->lost_unmarked += batch->content_bytes;
 	}

@@ -163,9 +163,9 @@ class Runner:
         self.run_count += 1
         return (bytes([7] * 16), 1743301800000 + self.run_count, bytes(16), 0, 1)
 
-    @staticmethod
-    def name(key):
-        return f"test@{key[1]}/0#1"
+    def name(self, key):
+        """As in SCHED_RUN; no other runner of this host has it."""
+        return f"test@{key[1]}+{os.path.basename(self.directory)}/0#1"
 
     def prepare(self, connection, key, in_ms=0, environment=None, **keys):
         start_us = mono_us() + in_ms * 1000
@@ -207,9 +207,20 @@ class Runner:
                 raise
         return self.process.returncode
 
+    def _kill_leftovers(self):
+        """What a failed test left running."""
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                with open(f"/proc/{pid}/environ", "rb") as file:
+                    if f"+{os.path.basename(self.directory)}/0#1".encode() in file.read():
+                        os.kill(int(pid), signal.SIGKILL)
+            except OSError:
+                pass
+
     def close(self):
         for connection in self.connections:
             connection.close()
+        self._kill_leftovers()
         try:
             code = self.stop()
             assert code in (0, -signal.SIGKILL), f"exit {code}: {self.log()}"
@@ -237,7 +248,7 @@ def parse_output(data):
     header = dict(zip(names, fields), head_closed=bool(flags & 1), complete=bool(flags & 2))
     head_max = header["bytes_max"] // 4
     tail_max = header["bytes_max"] - head_max
-    head_stored, tail_stored = head_max + head_max // 4, tail_max + tail_max // 4
+    head_stored, tail_stored = head_max + head_max // 2, tail_max + tail_max // 2
     records = parse_records(data[512 : 512 + header["head_end"]])
     ring = data[512 + head_stored :]
     start = (header["tail_start"] - header["head_end"]) % tail_stored
