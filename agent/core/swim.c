@@ -69,6 +69,7 @@ struct swim *swim_init(void *memory, const struct node_config *config, const str
 	/* Packets of an earlier boot that are still under way must not match. */
 	swim->seq = (uint32_t)prng_next(&swim->prng);
 	swim->probe_due_us = NEVER_US;
+	swim->failed_ping_due_us = NEVER_US;
 	swim->suspicion_due_us = NEVER_US;
 	swim->join_due_us = NEVER_US;
 	swim->join_backoff_us = SWIM_JOIN_BACKOFF_US_MIN;

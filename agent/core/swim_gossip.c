@@ -36,7 +36,10 @@ static uint32_t packet_put_rumors(struct swim *swim, struct swim_packet *packet,
 	uint32_t sends_max = rumor_sends_max(swim_present_count(swim));
 	for (uint32_t i = 0; i < count; i++) {
 		struct member_row *row = &swim->table.rows[subjects[i]];
-		/* What is said about the receiver has been put first; that it lives it knows itself. */
+		/* What is said about the receiver has been put first; that it lives it knows itself. Neither counts as
+		 * told, unless there is nobody else to tell. */
+		if (row == receiver && swim_present_count(swim) > 2)
+			continue;
 		if (row != receiver && !packet_put_row(swim, packet, row, bytes_max))
 			return i;
 		rumor_sent(&swim->rumors, subjects[i], sends_max);
@@ -94,13 +97,16 @@ void swim_gossip_round(struct swim *swim, struct effects *effects)
 		return;
 	struct member_row *peers[SWIM_GOSSIP_PEERS];
 	uint32_t count = swim_pick_peers(swim, NULL, false, SWIM_GOSSIP_PEERS, peers);
+	bool is_anything_told = false;
 	for (uint32_t i = 0; i < count; i++) {
 		struct swim_packet packet;
 		swim_packet_init(&packet);
 		swim_packet_fill(swim, &packet, peers[i]);
-		if (packet.buf.bytes > 0)
-			effects_datagram(effects, &peers[i]->member.address, buf_slice(&packet.buf));
+		if (packet.buf.bytes == 0)
+			continue;
+		is_anything_told = true;
+		effects_datagram(effects, &peers[i]->member.address, buf_slice(&packet.buf));
 	}
-	/* With nobody to tell (all are away for a restart) there is no hurry. */
-	swim->gossip_due_us = swim->now.mono_us + (count > 0 ? SWIM_GOSSIP_US : SWIM_PERIOD_US);
+	/* With nobody to tell (all others are away for a restart) there is no hurry. */
+	swim->gossip_due_us = swim->now.mono_us + (is_anything_told ? SWIM_GOSSIP_US : SWIM_PERIOD_US);
 }

@@ -68,9 +68,9 @@
 #define SWIM_LEAVE_US (SECOND_US * 3 / 2)
 #define SWIM_LEAVE_RESEND_US (SECOND_US / 5)
 
-#define SWIM_MEASURE_US (15 * SECOND_US) /* round trip and clock of each peer, in a small cluster */
+#define SWIM_MEASURE_US (30 * SECOND_US) /* round trip and clock of each peer, in a small cluster */
 #define SWIM_SMALL_CLUSTER \
-	8u /* up to here the longest unheard is probed next, above in shuffled order */
+	16u /* up to here the longest unheard is probed next, above in shuffled order */
 
 /* Fixed tables. */
 #define SWIM_PROBES_MAX 4u       /* one in turn, the others out of turn (hints) */
@@ -98,6 +98,7 @@ struct swim_probe {
 	uint8_t nack_bits;    /* bit n: helper n answered for itself */
 	uint8_t refused_bits; /* bit n: helper n was refused */
 	bool is_refused;      /* we were refused */
+	bool is_sent_again;
 };
 
 struct swim_relay {
@@ -280,6 +281,8 @@ void swim_probe_on_request(struct swim *swim, const struct event *event,
 void swim_ping(struct swim *swim, uint32_t seq, uint64_t target, const struct address *address,
 	       struct member_row *row, struct effects *effects);
 void swim_order_insert(struct swim *swim, uint32_t index);
+/* A member has failed: the first ping to it comes at a moment of this node's own. */
+void swim_failed_ping_plan(struct swim *swim);
 void swim_order_shuffle(struct swim *swim);
 void swim_health_add(struct swim *swim, int64_t points);
 int64_t swim_direct_us(const struct swim *swim, const struct member_row *row);

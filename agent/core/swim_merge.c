@@ -216,6 +216,9 @@ static void update_suspicion(struct swim *swim, struct member_row *row)
 		row->suspicion.due_us = row->suspicion.start_us + SWIM_RESTART_HOLD_US;
 	else if (!row->suspicion.is_last_look)
 		suspicion_update(&row->suspicion, swim_present_count(swim), SWIM_PERIOD_US);
+	/* A late refusal may shorten it to a moment that is past; that is no lateness of ours. */
+	if (row->suspicion.due_us < swim->now.mono_us)
+		row->suspicion.due_us = swim->now.mono_us;
 	swim->suspicion_due_us = swim_min_us(swim->suspicion_due_us, row->suspicion.due_us);
 }
 
@@ -245,6 +248,8 @@ static void apply_claim(struct swim *swim, struct member_row *row, const struct 
 	} else {
 		suspicion_clear(&row->suspicion);
 	}
+	if (news->claim.rank == MEMBER_DEAD)
+		swim_failed_ping_plan(swim);
 	if (news->claim.rank > MEMBER_SUSPECT) {
 		row->member.has_clock_offset = false;
 		swim->is_clock_stale = true;

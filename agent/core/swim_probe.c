@@ -130,6 +130,15 @@ static void probe_succeed(struct swim *swim, struct swim_probe *probe)
 	swim_health_add(swim, -1);
 }
 
+/* Refused by us and by a helper, if there was one to ask, or by two helpers. One alone may sit behind a firewall. */
+static bool probe_is_refused(const struct swim_probe *probe)
+{
+	uint8_t bits = probe->refused_bits;
+	if (probe->is_refused)
+		return probe->helper_count == 0 || bits != 0;
+	return (bits & (uint8_t)(bits - 1)) != 0;
+}
+
 static void probe_fail(struct swim *swim, struct swim_probe *probe, struct effects *effects)
 {
 	probe->phase = PROBE_IDLE;
@@ -143,15 +152,13 @@ static void probe_fail(struct swim *swim, struct swim_probe *probe, struct effec
 	/* Neither the target nor a helper nor anybody else: first ask ourselves (Lifeguard). */
 	if (is_alone_in_silence && !probe->is_refused && swim->heard_us <= probe->sent_us)
 		return;
-	bool is_refused = probe->is_refused && (probe->helper_count == 0 || probe->refused_bits != 0);
-	swim_suspect(swim, row, is_refused, probe, effects);
+	swim_suspect(swim, row, probe_is_refused(probe), probe, effects);
 }
 
-/* Refused by us and by a helper (or there is none to ask): no use in waiting longer. */
+/* No use in waiting longer. */
 static void probe_settle(struct swim *swim, struct swim_probe *probe, struct effects *effects)
 {
-	if (probe->phase == PROBE_INDIRECT && probe->is_refused &&
-	    (probe->helper_count == 0 || probe->refused_bits != 0))
+	if (probe->phase == PROBE_INDIRECT && probe_is_refused(probe))
 		probe_fail(swim, probe, effects);
 }
 
@@ -347,6 +354,12 @@ void swim_probe_on_nack(struct swim *swim, const struct event *event,
 		return;
 	case GOSSIP_NACK_REFUSED:
 		probe->refused_bits |= (uint8_t)(1u << helper);
+		if (!probe->is_refused && !probe->is_sent_again) {
+			/* Our own ping, or its refusal, may have been lost. */
+			probe->is_sent_again = true;
+			swim_ping(swim, probe->seq, id128_short(probe->target), &probe->address,
+				  member_table_find(&swim->table, probe->target), effects);
+		}
 		probe_settle(swim, probe, effects);
 		return;
 	case GOSSIP_NACK_BUSY:
@@ -412,11 +425,26 @@ static void relay_run(struct swim *swim, struct swim_relay *relay, struct effect
 
 /* ---- timers ---- */
 
+void swim_failed_ping_plan(struct swim *swim)
+{
+	uint32_t failed_count = swim->table.rank_counts[MEMBER_DEAD];
+	if (failed_count == 0 || swim->failed_ping_due_us != NEVER_US)
+		return;
+	int64_t wait_us = SWIM_FAILED_PING_US * swim_present_count(swim) / failed_count;
+	if (wait_us < SWIM_PERIOD_US)
+		wait_us = SWIM_PERIOD_US;
+	/* Spread, or the whole cluster would knock at once. */
+	swim->failed_ping_due_us = swim->now.mono_us + wait_us / 2 +
+				   (int64_t)prng_below(&swim->prng, (uint64_t)wait_us);
+}
+
 /* Failed members are tried so that each hears of us once in ten seconds, whoever of us it is. */
 static void ping_failed(struct swim *swim, struct effects *effects)
 {
 	uint32_t failed_count = swim->table.rank_counts[MEMBER_DEAD];
-	if (failed_count == 0 || swim->now.mono_us < swim->failed_ping_due_us)
+	if (failed_count == 0)
+		swim->failed_ping_due_us = NEVER_US;
+	if (swim->now.mono_us < swim->failed_ping_due_us)
 		return;
 	uint32_t chosen = (uint32_t)prng_below(&swim->prng, failed_count);
 	for (uint32_t i = 1; i < swim->table.count; i++) {
@@ -428,12 +456,8 @@ static void ping_failed(struct swim *swim, struct effects *effects)
 				  &row->member.address, row, effects);
 		break;
 	}
-	int64_t wait_us = SWIM_FAILED_PING_US * swim_present_count(swim) / failed_count;
-	if (wait_us < SWIM_PERIOD_US)
-		wait_us = SWIM_PERIOD_US;
-	/* Spread, or the whole cluster would knock at once. */
-	swim->failed_ping_due_us = swim->now.mono_us + wait_us / 2 +
-				   (int64_t)prng_below(&swim->prng, (uint64_t)wait_us);
+	swim->failed_ping_due_us = NEVER_US;
+	swim_failed_ping_plan(swim);
 }
 
 void swim_probe_turn(struct swim *swim, struct effects *effects)
