@@ -72,26 +72,14 @@ static enum err set_cluster_name(struct config *config, struct slice text, struc
 		       : copy_text(text, config->cluster_name, sizeof(config->cluster_name), problem);
 }
 
-static enum err set_address(struct slice text, struct address *ret_address, struct problem *problem)
-{
-	struct address address;
-	enum err err = text_parse_address(text, CONFIG_PORT_DEFAULT, &address, problem);
-	if (err != ERR_OK)
-		return err;
-	if (address.port == 0)
-		return problem_set(problem, ERR_RANGE, "port 0 is none that peers could reach");
-	*ret_address = address;
-	return ERR_OK;
-}
-
 static enum err set_bind(struct config *config, struct slice text, struct problem *problem)
 {
-	return set_address(text, &config->bind, problem);
+	return text_parse_address(text, CONFIG_PORT_DEFAULT, &config->bind, problem);
 }
 
 static enum err set_advertise(struct config *config, struct slice text, struct problem *problem)
 {
-	return set_address(text, &config->advertise, problem);
+	return text_parse_address(text, CONFIG_PORT_DEFAULT, &config->advertise, problem);
 }
 
 /* Cuts the next piece off a list with commas. */
@@ -113,8 +101,8 @@ static enum err set_join(struct config *config, struct slice text, struct proble
 	while (text.bytes > 0) {
 		if (config->seed_count == SEEDS_MAX)
 			return problem_set(problem, ERR_RANGE, "more than %u addresses", SEEDS_MAX);
-		enum err err = set_address(next_piece(&text), &config->seeds[config->seed_count],
-					   problem);
+		enum err err = text_parse_address(next_piece(&text), CONFIG_PORT_DEFAULT,
+						  &config->seeds[config->seed_count], problem);
 		if (err != ERR_OK)
 			return err;
 		config->seed_count++;
