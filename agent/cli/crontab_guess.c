@@ -142,44 +142,94 @@ static bool is_separator(const char *word)
 	       strcmp(word, "|") == 0 || strcmp(word, "then") == 0 || strcmp(word, "else") == 0;
 }
 
+static bool is_mark(char byte)
+{
+	return strchr(";|&(){}", byte) != NULL && byte != '\0';
+}
+
+/* The separator that begins at `at`; *ret_bytes is how long it is. */
+static const char *separator_at(struct slice command, size_t at, size_t *ret_bytes)
+{
+	char byte = (char)command.data[at];
+	bool is_double = at + 1 < command.bytes && (char)command.data[at + 1] == byte &&
+			 (byte == '&' || byte == '|');
+	*ret_bytes = is_double ? 2 : 1;
+	if (byte == '|')
+		return is_double ? "||" : "|";
+	return is_double ? "&&" : ";";
+}
+
+/* What keeps blanks and separators from parting words: a quote, or $( and ) around them. */
+struct nesting {
+	char quote;     /* 0: none */
+	unsigned depth; /* of $( */
+};
+
+/* True if the byte at `at` belongs to the word whatever it is. */
+static bool is_nested(struct nesting *nesting, struct slice command, size_t at)
+{
+	char byte = (char)command.data[at];
+	bool was_nested = nesting->quote != 0 || nesting->depth > 0;
+	bool is_quote = byte == '"' || byte == '\'' || byte == '`';
+	if (nesting->quote != 0) {
+		if (byte == nesting->quote)
+			nesting->quote = 0;
+	} else if (is_quote) {
+		nesting->quote = byte;
+	} else if (byte == '(' && (nesting->depth > 0 || (at > 0 && command.data[at - 1] == '$'))) {
+		nesting->depth++;
+		return true;
+	} else if (byte == ')' && nesting->depth > 0) {
+		nesting->depth--;
+	}
+	return was_nested;
+}
+
+static void end_word(struct words *words, size_t *used)
+{
+	if (*used == 0)
+		return;
+	words->text[words->count++][*used] = '\0';
+	*used = 0;
+}
+
 /* Words as a shell would roughly see them: blanks part, quotes go, separators stand alone. */
 static void split_words(struct slice command, struct words *ret_words)
 {
+	struct nesting nesting = {0};
 	size_t used = 0;
 	ret_words->count = 0;
-	for (size_t i = 0; i <= command.bytes; i++) {
-		char byte = i < command.bytes ? (char)command.data[i] : ' ';
-		bool is_mark = byte == ';' || byte == '|' || byte == '&' || byte == '(' ||
-			       byte == ')' || byte == '{' || byte == '}';
-		if (!isspace((unsigned char)byte) && !is_mark) {
+	for (size_t i = 0; i < command.bytes && ret_words->count < WORDS_MAX - 2; i++) {
+		char byte = (char)command.data[i];
+		bool is_redirection = byte == '&' && i > 0 && command.data[i - 1] == '>';
+		if (is_nested(&nesting, command, i) ||
+		    (!isspace((unsigned char)byte) && (!is_mark(byte) || is_redirection))) {
 			bool is_quote = byte == '"' || byte == '\'' || byte == '`';
 			if (!is_quote && used + 1 < WORD_BYTES_MAX)
 				ret_words->text[ret_words->count][used++] = byte;
 			continue;
 		}
-		if (used > 0) {
-			ret_words->text[ret_words->count++][used] = '\0';
-			used = 0;
-		}
-		if (ret_words->count >= WORDS_MAX - 1)
-			return;
-		bool is_redirection = byte == '&' && i > 0 && command.data[i - 1] == '>';
-		if (!is_mark || is_redirection)
+		end_word(ret_words, &used);
+		if (!is_mark(byte))
 			continue;
-		bool is_double = i + 1 < command.bytes && (char)command.data[i + 1] == byte &&
-				 (byte == '&' || byte == '|');
-		const char *mark = byte == '|' ? (is_double ? "||" : "|") : is_double ? "&&" : ";";
-		(void)snprintf(ret_words->text[ret_words->count++], WORD_BYTES_MAX, "%s", mark);
-		i += is_double;
-		if (ret_words->count >= WORDS_MAX - 1)
-			return;
+		size_t bytes;
+		const char *separator = separator_at(command, i, &bytes);
+		(void)snprintf(ret_words->text[ret_words->count++], WORD_BYTES_MAX, "%s", separator);
+		i += bytes - 1;
 	}
+	end_word(ret_words, &used);
 }
 
 static const char *base_of(const char *word)
 {
-	const char *slash = strrchr(word, '/');
-	return slash == NULL || slash[1] == '\0' ? word : slash + 1;
+	/* Of a whole command line in quotes (sh -c "...") its first word counts. */
+	size_t bytes = strcspn(word, " \t");
+	const char *base = word;
+	for (size_t i = 0; i + 1 < bytes; i++) {
+		if (word[i] == '/')
+			base = word + i + 1;
+	}
+	return base;
 }
 
 static bool is_one_of(const char *word, const char *const *list)
@@ -216,6 +266,9 @@ static const char *program_of(const struct words *words, size_t first, size_t en
 				      strstr(word, ">/") != NULL || strncmp(word, "2>", 2) == 0;
 		if (is_redirection)
 			return wrapper;
+		/* perl -e '...': what is run has no name. */
+		if (wrapper != NULL && (strcmp(word, "-e") == 0 || strcmp(word, "-r") == 0))
+			return NULL;
 		if (is_assignment || (was_wrapped && (word[0] == '-' || is_number)))
 			continue;
 		/* A lock file stands between flock and what it wraps. */
@@ -237,10 +290,10 @@ static const char *program_of(const struct words *words, size_t first, size_t en
 static void clean_name(const char *word, char *ret_name, size_t name_bytes)
 {
 	static const char *const endings[] = {".sh", ".py", ".pl", ".php", ".rb", ".bash", NULL};
-	size_t bytes = strlen(word);
+	size_t bytes = strcspn(word, " \t");
 	for (size_t i = 0; endings[i] != NULL; i++) {
 		size_t ending = strlen(endings[i]);
-		if (bytes > ending && strcmp(word + bytes - ending, endings[i]) == 0)
+		if (bytes > ending && memcmp(word + bytes - ending, endings[i], ending) == 0)
 			bytes -= ending;
 	}
 	size_t used = 0;

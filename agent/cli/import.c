@@ -64,14 +64,11 @@ struct import {
 
 /* ---- what is told ---- */
 
-/* The same words for the next line are not news: variables hold for all that follow. */
-static void on_note(void *context, uint32_t line, const char *text)
+static void on_note(void *context, uint32_t line, bool is_of_line, const char *text)
 {
 	struct import *import = context;
-	for (size_t i = 0; i < import->note_count; i++) {
-		bool is_of_line = strstr(text, "clock") != NULL || strstr(text, "day fields") != NULL;
-		if (strcmp(import->notes[i].text, text) == 0 &&
-		    (!is_of_line || import->notes[i].line == line))
+	for (size_t i = 0; !is_of_line && i < import->note_count; i++) {
+		if (strcmp(import->notes[i].text, text) == 0)
 			return;
 	}
 	if (import->note_count == NOTES_MAX) {
@@ -131,7 +128,8 @@ static void on_entry(void *context, const struct crontab_entry *entry)
 		return;
 	}
 	if (entry->is_quiet)
-		on_note(import, entry->line, "a - in front (no entry in the log) means nothing here");
+		on_note(import, entry->line, true,
+			"a - in front (no entry in the log) means nothing here");
 	crontab_name_of(entry->command, made.base, sizeof(made.base));
 	made.hash = hash_u64(buf_slice(&import->definition));
 	made.definition_bytes = import->definition.bytes;
@@ -169,6 +167,14 @@ static void make_names(struct import *import, const char *prefix)
 	}
 }
 
+static bool is_same_schedule(const struct schedule *a, const struct schedule *b)
+{
+	return a->kind == SCHEDULE_CRON && b->kind == SCHEDULE_CRON &&
+	       a->cron.minutes == b->cron.minutes && a->cron.hours == b->cron.hours &&
+	       a->cron.days == b->cron.days && a->cron.months == b->cron.months &&
+	       a->cron.weekdays == b->cron.weekdays && a->cron.flags == b->cron.flags;
+}
+
 static void note_herds(struct import *import)
 {
 	for (size_t i = 0; i < import->entry_count; i++) {
@@ -177,9 +183,7 @@ static void note_herds(struct import *import)
 		bool is_first = true;
 		for (size_t k = 0; k < import->entry_count; k++) {
 			const struct imported *other = &import->entries[k];
-			bool is_same = other->schedule.kind == entry->schedule.kind &&
-				       memcmp(&other->schedule.cron, &entry->schedule.cron,
-					      sizeof(entry->schedule.cron)) == 0;
+			bool is_same = is_same_schedule(&other->schedule, &entry->schedule);
 			is_first = is_first && !(is_same && k < i);
 			count += is_same;
 		}
@@ -189,7 +193,7 @@ static void note_herds(struct import *import)
 		(void)snprintf(text, sizeof(text),
 			       "%zu entries fire at the same moments as this one: spread their minutes",
 			       count);
-		on_note(import, entry->line, text);
+		on_note(import, entry->line, true, text);
 	}
 }
 
@@ -406,8 +410,16 @@ static int write_out(struct import *import, const char *path, const struct growi
 	return cli_refuse(import->cli, ERR_IO, NULL, "--out %s: %s", path, strerror(code));
 }
 
+static int compare_notes(const void *a, const void *b)
+{
+	const struct import_note *left = a, *right = b;
+	return (left->line > right->line) - (left->line < right->line);
+}
+
 static void tell_notes(const struct import *import)
 {
+	if (import->note_count > 1)
+		qsort(import->notes, import->note_count, sizeof(*import->notes), compare_notes);
 	for (size_t i = 0; i < import->refusal_count; i++)
 		cli_note(import->cli, "%s:%u: not carried: %s", import->path,
 			 import->refusals[i].line, import->refusals[i].text);

@@ -9,8 +9,9 @@
 #include "proto/buf.h"
 #include "proto/err.h"
 
-/* Words about a line that cannot be carried or may surprise; told once per text. */
-typedef void (*import_on_note)(void *context, uint32_t line, const char *text);
+/* Words about what cannot be carried or may surprise. What holds for more than its line (a variable) comes
+ * again with each entry, and is news only once. */
+typedef void (*import_on_note)(void *context, uint32_t line, bool is_of_line, const char *text);
 
 struct import_options {
 	struct zonefile *zonefile;

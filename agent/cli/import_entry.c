@@ -19,6 +19,7 @@ struct making {
 	struct problem *problem;
 };
 
+/* About the entry; and about what holds for all entries from its line on. */
 PRINTF_LIKE(2, 3)
 static void note(const struct making *making, const char *format, ...)
 {
@@ -27,7 +28,18 @@ static void note(const struct making *making, const char *format, ...)
 	va_start(arguments, format);
 	(void)vsnprintf(text, sizeof(text), format, arguments);
 	va_end(arguments);
-	making->options->on_note(making->options->context, making->entry->line, text);
+	making->options->on_note(making->options->context, making->entry->line, true, text);
+}
+
+PRINTF_LIKE(3, 4)
+static void note_for_all(const struct making *making, uint32_t line, const char *format, ...)
+{
+	char text[NOTE_BYTES_MAX];
+	va_list arguments;
+	va_start(arguments, format);
+	(void)vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	making->options->on_note(making->options->context, line, false, text);
 }
 
 static const char *variable(const struct making *making, const char *name)
@@ -189,27 +201,32 @@ static enum err set_variable(struct making *making, const struct crontab_variabl
 	const char *value = variable_set->value;
 	if (is_mail_variable(name)) {
 		if (value[0] != '\0')
-			note(making, "%s=%s: mail comes later; schedctl logs JOB shows the output",
-			     name, value);
+			note_for_all(making, variable_set->line,
+				     "%s=%s: mail comes later; schedctl logs JOB shows the output",
+				     name, value);
 		return ERR_OK;
 	}
 	if (strcmp(name, "CRON_TZ") == 0)
 		return ERR_OK;
 	if (strcmp(name, "RANDOM_DELAY") == 0) {
-		note(making, "RANDOM_DELAY=%s: comes later, it is left out", value);
+		note_for_all(making, variable_set->line,
+			     "RANDOM_DELAY=%s: comes later, it is left out", value);
 		return ERR_OK;
 	}
 	if (strcmp(name, "LOGNAME") == 0 || strcmp(name, "USER") == 0) {
-		note(making, "%s can not be set in a crontab, it is left out", name);
+		note_for_all(making, variable_set->line,
+			     "%s can not be set in a crontab, it is left out", name);
 		return ERR_OK;
 	}
 	if (strcmp(name, "SHELL") == 0 && strcmp(value, "/bin/sh") == 0)
 		return ERR_OK;
 	if (strcmp(name, "TZ") == 0)
-		note(making,
-		     "TZ=%s is for the command only, as in cron; CRON_TZ moves the schedule", value);
+		note_for_all(making, variable_set->line,
+			     "TZ=%s is for the command only, as in cron; CRON_TZ moves the schedule",
+			     value);
 	if (strchr(value, '$') != NULL)
-		note(making, "%s: a $ is taken as it stands, as in cron", name);
+		note_for_all(making, variable_set->line,
+			     "%s: a $ is taken as it stands, as in cron", name);
 	struct growing text = {0};
 	struct problem problem;
 	growing_format(&text, "%s=%s", name, value);
@@ -217,7 +234,8 @@ static enum err set_variable(struct making *making, const struct crontab_variabl
 					   growing_slice(&text), &problem);
 	growing_close(&text);
 	if (err != ERR_OK) {
-		note(making, "variable %s is left out: %s", name, problem.text);
+		note_for_all(making, variable_set->line, "variable %s is left out: %s", name,
+			     problem.text);
 		return ERR_OK;
 	}
 	if (strcmp(name, "HOME") == 0 && value[0] == '/')
@@ -238,7 +256,8 @@ enum err import_entry(const struct import_options *options, const struct crontab
 	for (size_t i = 0; err == ERR_OK && i < entry->variable_count; i++)
 		err = set_variable(&making, &entry->variables[i]);
 	if (err == ERR_OK && entry->user.bytes > 0)
-		note(&making, "user %.*s comes later: it runs as the runner's own user",
-		     (int)entry->user.bytes, (const char *)entry->user.data);
+		note_for_all(&making, entry->line,
+			     "user %.*s comes later: it runs as the runner's own user",
+			     (int)entry->user.bytes, (const char *)entry->user.data);
 	return err;
 }

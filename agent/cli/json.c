@@ -155,7 +155,7 @@ static int put_text(const char *text, size_t bytes, void *context)
 
 static void put_line(struct growing *out, json_t *take_value)
 {
-	if (json_dump_callback(take_value, put_text, out, JSON_COMPACT) != 0)
+	if (json_dump_callback(take_value, put_text, out, JSON_COMPACT | JSON_ENCODE_ANY) != 0)
 		(void)must(NULL);
 	growing_put(out, "\n", 1);
 	json_decref(take_value);
