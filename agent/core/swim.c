@@ -180,6 +180,7 @@ static void finish(struct swim *swim, struct effects *effects)
 void swim_start(struct swim *swim, struct clocks now, struct effects *effects)
 {
 	swim->now = now;
+	swim->started_us = now.mono_us;
 	swim->heard_us = now.mono_us;
 	swim->sync_us = now.mono_us - SWIM_SYNC_US;
 	swim->suspicion_window_us = now.mono_us - SWIM_PERIOD_US;
@@ -465,6 +466,8 @@ void swim_on_deadline(struct swim *swim, struct clocks now, struct effects *effe
 	swim->now = now;
 	if (now.mono_us < due_us)
 		return;
+	if (due_us < swim->started_us)
+		due_us = swim->started_us;
 	guard_lag(swim, now.mono_us - due_us, effects);
 	look_isolated(swim, effects);
 	swim_leave_run(swim, effects);

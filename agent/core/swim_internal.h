@@ -167,6 +167,7 @@ struct swim {
 	int64_t probe_due_us;
 	int64_t failed_ping_due_us;
 	int64_t heard_us; /* last packet of anybody */
+	int64_t started_us; /* nothing was due before */
 	int64_t lag_us;   /* how late the last deadline was */
 	int64_t suspicion_due_us;
 	int64_t suspicion_window_us;
