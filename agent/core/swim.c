@@ -440,21 +440,24 @@ static void look_isolated(struct swim *swim, struct effects *effects)
 	swim->is_isolated = is_isolated;
 }
 
-/* Our own loop stood still: what timed out meanwhile timed out because of us (membership.md, Lag guard). */
+/* Our own loop stood still: what timed out meanwhile timed out because of us, and the answers may still be in the socket
+ * (membership.md, Lag guard). */
 static void guard_lag(struct swim *swim, int64_t lag_us, struct effects *effects)
 {
 	swim->lag_us = lag_us;
 	if (lag_us <= SWIM_LAG_US)
 		return;
 	swim_health_add(swim, (lag_us + SWIM_PERIOD_US - 1) / SWIM_PERIOD_US);
-	if (lag_us <= SWIM_PERIOD_US)
-		return;
-	effects_trace(effects, TRACE_WARN, "swim late lag_ms=%lld", (long long)lag_us / 1000);
-	swim_probe_void(swim);
 	swim_suspicions_extend(swim, lag_us);
 	swim->heard_us = swim_min_us(swim->heard_us + lag_us, swim->now.mono_us);
 	for (uint32_t i = 0; i < SWIM_ADMISSIONS_MAX; i++)
 		swim->admissions[i].start_us += lag_us;
+	if (lag_us <= SWIM_PERIOD_US) {
+		swim_probe_extend(swim, lag_us);
+		return;
+	}
+	effects_trace(effects, TRACE_WARN, "swim late lag_ms=%lld", (long long)lag_us / 1000);
+	swim_probe_void(swim);
 	struct member_row *peer;
 	if (is_member(swim) && !swim->is_leaving && swim_pick_peers(swim, NULL, true, 1, &peer) == 1)
 		swim_sync_ask(swim, &peer->member.address, false, effects);

@@ -267,6 +267,7 @@ void swim_sweep(struct swim *swim);
 void swim_probe_run(struct swim *swim, struct effects *effects); /* timers of probes and relays; the turn */
 void swim_probe_turn(struct swim *swim, struct effects *effects);
 void swim_probe_void(struct swim *swim);
+void swim_probe_extend(struct swim *swim, int64_t by_us);
 int64_t swim_probe_deadline_us(const struct swim *swim);
 void swim_probe_hint(struct swim *swim, struct member_row *row, struct effects *effects);
 void swim_probe_refused(struct swim *swim, const struct address *address, struct effects *effects);

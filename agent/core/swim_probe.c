@@ -202,6 +202,14 @@ void swim_probe_void(struct swim *swim)
 		swim->relays[i].is_active = false;
 }
 
+void swim_probe_extend(struct swim *swim, int64_t by_us)
+{
+	for (uint32_t i = 0; i < SWIM_PROBES_MAX; i++) {
+		swim->probes[i].timer_us += by_us;
+		swim->probes[i].end_us += by_us;
+	}
+}
+
 /* ---- hints ---- */
 
 void swim_probe_hint(struct swim *swim, struct member_row *row, struct effects *effects)

@@ -267,6 +267,9 @@ static void deliver(struct packet *packet)
 		assert_true(swim_on_stream(host->swim, &packet->event, &world->effects));
 	else
 		swim_on_stream_down(host->swim, &packet->event, &world->effects);
+	/* As node_step does: what is due is done with whatever event comes. */
+	if (swim_next_deadline_us(host->swim) <= world->now_us)
+		swim_on_deadline(host->swim, clocks_of(host), &world->effects);
 	drain(packet->to);
 }
 
