@@ -51,6 +51,7 @@ struct import {
 	struct import_options options;
 	struct imported *entries;
 	size_t entry_count;
+	size_t carried_count;     /* of these, the ones that apply would take */
 	struct refusal *refusals; /* known, and not carried */
 	size_t refusal_count;
 	struct import_note *notes;
@@ -429,7 +430,8 @@ static void tell_notes(const struct import *import)
 	if (import->notes_left_out > 0)
 		cli_note(import->cli, "and %llu more notes", (unsigned long long)import->notes_left_out);
 	cli_note(import->cli, "%zu of %zu entries carried; times are in %s (--tz says another zone)",
-		 import->entry_count, import->entry_count + import->refusal_count, import->zone_name);
+		 import->carried_count, import->carried_count + import->refusal_count,
+		 import->zone_name);
 }
 
 static void put_head(const struct import *import, struct growing *out)
@@ -448,18 +450,16 @@ static int write_all(struct import *import)
 	struct cli *cli = import->cli;
 	struct growing yaml = {0}, rows = {0};
 	put_head(import, &yaml);
-	size_t carried = 0;
 	for (size_t i = 0; i < import->entry_count; i++) {
 		char name[JOB_NAME_BYTES_MAX + 2];
 		if (!put_yaml(import, &import->entries[i], &yaml, name))
 			continue;
-		carried++;
+		import->carried_count++;
 		if (cli->form != OUTPUT_TEXT)
 			put_row(import, import->entries[i].line, name, NULL, &rows);
 	}
 	for (size_t i = 0; cli->form != OUTPUT_TEXT && i < import->refusal_count; i++)
 		put_row(import, import->refusals[i].line, NULL, import->refusals[i].text, &rows);
-	import->entry_count = carried;
 	const char *path = arguments_text(&cli->arguments, "out");
 	int exit_code = path == NULL ? 0 : write_out(import, path, &yaml);
 	if (exit_code == 0) {
@@ -519,16 +519,16 @@ int command_import(struct cli *cli)
 		return cli_refuse(cli, ERR_NO_MEMORY, NULL, "out of memory");
 	uint8_t *memory = growing_resize(NULL, DEFINITION_BUILD_BYTES);
 	buf_init(&import.definition, memory, DEFINITION_BUILD_BYTES);
-	struct imported *entries = NULL;
 	int exit_code = run_import(&import);
-	entries = import.entries;
+	for (size_t i = 0; i < import.entry_count; i++)
+		(void)growing_resize(import.entries[i].definition, 0);
 	for (size_t i = 0; i < import.note_count; i++)
 		free(import.notes[i].text);
 	for (size_t i = 0; i < import.refusal_count; i++)
 		free(import.refusals[i].text);
 	free(import.notes);
 	free(import.refusals);
-	free(entries);
+	free(import.entries);
 	growing_close(&import.text);
 	file_errors_close(&import.errors);
 	(void)growing_resize(memory, 0);
