@@ -187,6 +187,7 @@ static void on_connection(uv_stream_t *listener, int code)
 	struct control_client *client = client_new(control);
 	if (client == NULL) {
 		log_line(LOG_LEVEL_ERROR, "control: out of memory");
+		turnaway_take(&control->turnaway, listener);
 		return;
 	}
 	client->is_refused = true;

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "agent/io/host.h"
+#include "agent/io/turnaway.h"
 #include "proto/err.h"
 #include "proto/limits.h"
 #include "proto/types.h"
@@ -29,6 +30,7 @@ struct control_user {
 struct control {
 	struct host *host;
 	uv_pipe_t listener;
+	struct turnaway turnaway;
 	bool is_open;
 	bool is_closing;
 	uint64_t last_client; /* numbers are never used again */

@@ -2,7 +2,6 @@
 #include "agent/io/stream.h"
 
 #include <assert.h>
-#include <inttypes.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -13,6 +12,7 @@
 #include "agent/io/channel.h"
 #include "agent/io/frame_queue.h"
 #include "agent/io/stream_hello.h"
+#include "agent/io/turnaway.h"
 #include "agent/log.h"
 #include "agent/mem.h"
 #include "proto/buf.h"
@@ -51,6 +51,7 @@ struct streams {
 	struct host *host;
 	struct stream_options options;
 	uv_tcp_t listener;
+	struct turnaway turnaway;
 	uv_timer_t timer;      /* runs only while there are streams */
 	unsigned handles_open; /* listener and timer */
 	bool is_closing;
@@ -65,13 +66,25 @@ static int64_t now_us(const struct streams *streams)
 	return streams->host->now(streams->host->context).mono_us;
 }
 
+static struct event event_of(const struct stream *stream, enum event_type type)
+{
+	struct event event = {.type = type};
+	event.stream.node = stream->node;
+	event.stream.boot = stream->boot;
+	event.stream.connection = stream->number;
+	event.stream.from = stream->peer;
+	event.stream.is_refused = stream->is_refused;
+	return event;
+}
+
 /* ---- ends ---- */
 
 static void watch_time(struct streams *streams);
 
 static void streams_maybe_free(struct streams *streams)
 {
-	if (streams->is_closing && streams->handles_open == 0 && streams->first == NULL)
+	if (streams->is_closing && streams->handles_open == 0 && streams->first == NULL &&
+	    !streams->turnaway.is_closing)
 		mem_free(streams);
 }
 
@@ -91,18 +104,8 @@ static void on_closed(struct channel *channel)
 		streams->inbound_count--;
 	char why[sizeof(stream->why)];
 	memcpy(why, stream->why, sizeof(why));
-	struct event event = {
-		.type = EVENT_STREAM_DOWN,
-		.stream =
-			{
-				.node = stream->node,
-				.boot = stream->boot,
-				.connection = stream->number,
-				.from = stream->peer,
-				.is_refused = stream->is_refused,
-				.text = why,
-			},
-	};
+	struct event event = event_of(stream, EVENT_STREAM_DOWN);
+	event.stream.text = why;
 	/* An accepted stream that never proved who it is means nothing to the node. */
 	bool is_told = !stream->is_quiet && !streams->is_closing &&
 		       (stream->is_dialled || stream->is_heard);
@@ -122,13 +125,12 @@ static void stream_end(struct stream *stream, const char *why)
 	channel_close(&stream->channel);
 }
 
-/* A failure that people should see; of one that repeats itself a line a minute. */
+/* A failure that people should see, at most a line a minute. */
 static void stream_fail(struct stream *stream, const char *why)
 {
-	struct streams *streams = stream->streams;
-	int64_t now = now_us(streams);
-	if (stream->state != STREAM_CLOSING && now >= streams->log_mono_us) {
-		streams->log_mono_us = now + (int64_t)LOG_EVERY_MS * 1000;
+	int64_t now = now_us(stream->streams);
+	if (stream->state != STREAM_CLOSING && now >= stream->streams->log_mono_us) {
+		stream->streams->log_mono_us = now + (int64_t)LOG_EVERY_MS * 1000;
 		char where[TEXT_ADDRESS_BYTES];
 		text_format_address(&stream->peer, where);
 		log_line(LOG_LEVEL_WARN, "stream peer=%s dialled=%d: %s", where, stream->is_dialled,
@@ -193,20 +195,11 @@ static void receive_sealed(struct stream *stream, struct slice frame)
 	} else {
 		stream->receive_counter++;
 		stream->is_heard = true;
-		struct streams *streams = stream->streams;
-		stream->used_mono_us = now_us(streams);
-		struct event event = {
-			.type = EVENT_STREAM,
-			.bytes = buf_slice(&plain),
-			.stream =
-				{
-					.node = stream->node,
-					.boot = stream->boot,
-					.connection = stream->number,
-					.from = stream->peer,
-				},
-		};
-		streams->host->step(streams->host->context, &event);
+		stream->used_mono_us = now_us(stream->streams);
+		struct host *host = stream->streams->host;
+		struct event event = event_of(stream, EVENT_STREAM);
+		event.bytes = buf_slice(&plain);
+		host->step(host->context, &event);
 	}
 	if (memory != small)
 		mem_free(memory);
@@ -403,6 +396,7 @@ static void on_connection(uv_stream_t *listener, int code)
 	struct stream *stream = stream_new(streams, false);
 	if (stream == NULL) {
 		log_line(LOG_LEVEL_ERROR, "stream: out of memory");
+		turnaway_take(&streams->turnaway, listener);
 		return;
 	}
 	struct sockaddr_storage os;
@@ -550,6 +544,11 @@ static void watch_time(struct streams *streams)
 
 /* ---- all of them ---- */
 
+static void on_turned_away(void *context)
+{
+	streams_maybe_free(context);
+}
+
 static void on_part_closed(uv_handle_t *handle)
 {
 	struct streams *streams = handle->data;
@@ -565,17 +564,18 @@ enum err streams_open(struct host *host, const struct stream_options *options,
 		return problem_set(problem, ERR_NO_MEMORY, "streams: out of memory");
 	streams->host = host;
 	streams->options = *options;
-	int code = uv_tcp_init(host->uv, &streams->listener);
-	assert(code == 0);
-	code = uv_timer_init(host->uv, &streams->timer);
-	assert(code == 0);
+	/* These only fill the structs. */
+	(void)uv_tcp_init(host->uv, &streams->listener);
+	(void)uv_timer_init(host->uv, &streams->timer);
 	streams->listener.data = streams;
 	streams->timer.data = streams;
+	streams->turnaway.on_free = on_turned_away;
+	streams->turnaway.context = streams;
 	streams->handles_open = 2;
 	struct sockaddr_storage os;
 	(void)address_to_os(&options->bind, &os);
 	unsigned flags = options->bind.family == 6 ? UV_TCP_IPV6ONLY : 0;
-	code = uv_tcp_bind(&streams->listener, (const struct sockaddr *)&os, flags);
+	int code = uv_tcp_bind(&streams->listener, (const struct sockaddr *)&os, flags);
 	if (code == 0)
 		code = uv_listen((uv_stream_t *)&streams->listener, LISTEN_BACKLOG, on_connection);
 	if (code == 0) {
