@@ -57,9 +57,9 @@ enum runner_cause {
 };
 
 struct runner_usage {
-	int64_t user_us;
+	int64_t user_us; /* -1: not known, as the next two */
 	int64_t system_us;
-	int64_t rss_bytes_max; /* -1: not known */
+	int64_t rss_bytes_max;
 };
 
 struct runner_report {
@@ -75,8 +75,8 @@ struct runner_report {
 	int64_t lateness_us;       /* that stamp minus start_mono_us */
 	/* ENDED */
 	int64_t ended_utc_ms;
-	int64_t duration_us;       /* by the boot-time clock */
-	int exit_code;             /* -1 if ended by a signal or never exec'd */
+	int64_t duration_us;       /* by the boot-time clock; -1: nobody saw the end (cause lost), 0: never exec'd */
+	int exit_code;             /* -1 if ended by a signal, never exec'd, or not known (cause lost) */
 	int signal;                /* 0: none */
 	enum runner_cause cause;
 	struct slice cause_text;   /* <= RESULT_BYTES_MAX */

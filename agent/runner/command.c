@@ -5,6 +5,7 @@
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "proto/wire.h"
@@ -27,6 +28,10 @@ void command_user_init(struct command_user *user)
 	(void)snprintf(user->name, sizeof(user->name), "%u", (unsigned)geteuid());
 	(void)snprintf(user->home, sizeof(user->home), "/");
 	(void)snprintf(user->shell, sizeof(user->shell), "/bin/sh");
+	struct rlimit files = {.rlim_cur = 0};
+	(void)getrlimit(RLIMIT_NOFILE, &files);
+	user->files_soft = files.rlim_cur;
+
 	char memory[COMMAND_PASSWD_BYTES_MAX];
 	struct passwd entry;
 	struct passwd *found = NULL;
@@ -149,6 +154,7 @@ enum err command_put(struct buf *out, const struct definition *definition,
 		.start_mono_us = order->start_mono_us,
 		.variable_count = variables.count,
 		.umask = definition->umask,
+		.files_soft = user->files_soft,
 	};
 	buf_put(out, &head, sizeof(head));
 	put_string(out, definition->cwd.bytes > 0 ? definition->cwd : slice_str(user->home));

@@ -21,9 +21,10 @@ struct command_user {
 	char name[COMMAND_USER_BYTES_MAX];
 	char home[COMMAND_USER_BYTES_MAX];
 	char shell[COMMAND_USER_BYTES_MAX];
+	uint64_t files_soft; /* as in struct command_head */
 };
 
-/* Looks the process's own user up; a user without an entry gets its number as name and "/" as home. */
+/* Looks the process's own user up, and its limit of open files; a user without an entry gets its number as name and "/" as home. */
 void command_user_init(struct command_user *user);
 
 /* What the launcher reads: this head, then the strings, each with its NUL: directory, words, variables. Both ends
@@ -34,6 +35,7 @@ struct command_head {
 	uint32_t variable_count;
 	uint32_t umask;
 	uint32_t bytes; /* of the strings */
+	uint64_t files_soft; /* limit of open files that the runner was started with; its own is higher */
 };
 
 /* Appends head and strings to `out`. Variables in rising order of precedence: clean base, the job's own, SCHED_*;

@@ -21,77 +21,9 @@
 #define JOURNAL_FRAME_BYTES 8u
 #define JOURNAL_ZERO_BYTES 65536u
 
-static_assert(RESULT_BYTES_MAX + 256u < JOURNAL_RECORD_BYTES_MAX, "an end fits a record");
-static_assert(RUN_NAME_BYTES_MAX + 256u < JOURNAL_RECORD_BYTES_MAX, "a run name fits a record");
 static_assert((uint64_t)(RUNNER_RUNS_MAX * 2u + RUNNER_FENCES_MAX) * JOURNAL_RECORD_BYTES_MAX <=
 		      JOURNAL_BYTES_MAX,
 	      "what a runner can hold fits the journal");
-
-static void record_put(struct buf *out, const struct journal_record *record)
-{
-	struct wire_map array = wire_array_begin(out);
-	wire_array_item(&array);
-	wire_put_u64(out, (uint64_t)record->type);
-	wire_array_item(&array);
-	if (record->type == JOURNAL_BOOT)
-		wire_put_id(out, record->host_boot);
-	else
-		wire_put_run_key(out, &record->run);
-	if (record->type == JOURNAL_PREPARED) {
-		wire_put_str(out, record->run_name.data, record->run_name.bytes);
-		wire_put_i64(out, record->pid);
-		wire_put_u64(out, record->start_ticks);
-		wire_put_i64(out, record->start_mono_us);
-		wire_put_i64(out, record->timeout_ms);
-		wire_put_i64(out, record->kill_grace_ms);
-		wire_put_u64(out, record->pipe_inodes[0]);
-		wire_put_u64(out, record->pipe_inodes[1]);
-		array.count += 8;
-	} else if (record->type == JOURNAL_STARTED) {
-		wire_put_i64(out, record->started_utc_ms);
-		wire_put_i64(out, record->started_mono_us);
-		wire_put_i64(out, record->lateness_us);
-		array.count += 3;
-	} else if (record->type == JOURNAL_ENDED) {
-		wire_put_bin(out, record->report.data, record->report.bytes);
-		array.count += 1;
-	}
-	wire_array_end(&array, out);
-}
-
-static enum err record_get(struct slice body, struct journal_record *ret_record)
-{
-	struct wire_reader reader;
-	wire_reader_init(&reader, body);
-	(void)wire_get_array_min(&reader, 2);
-	uint64_t type = wire_get_u64_max(&reader, JOURNAL_FORGET);
-	struct journal_record record = {.type = (enum journal_type)type};
-	if (record.type == JOURNAL_BOOT)
-		record.host_boot = wire_get_id(&reader);
-	else
-		record.run = wire_get_run_key(&reader);
-	if (record.type == JOURNAL_PREPARED) {
-		record.run_name = wire_get_str(&reader, RUN_NAME_BYTES_MAX);
-		record.pid = wire_get_i64(&reader);
-		record.start_ticks = wire_get_u64(&reader);
-		record.start_mono_us = wire_get_i64(&reader);
-		record.timeout_ms = wire_get_i64(&reader);
-		record.kill_grace_ms = wire_get_i64(&reader);
-		record.pipe_inodes[0] = wire_get_u64(&reader);
-		record.pipe_inodes[1] = wire_get_u64(&reader);
-	} else if (record.type == JOURNAL_STARTED) {
-		record.started_utc_ms = wire_get_i64(&reader);
-		record.started_mono_us = wire_get_i64(&reader);
-		record.lateness_us = wire_get_i64(&reader);
-	} else if (record.type == JOURNAL_ENDED) {
-		record.report = wire_get_bin(&reader, JOURNAL_RECORD_BYTES_MAX);
-	}
-	enum err err = wire_reader_end(&reader);
-	if (err != ERR_OK || type < JOURNAL_BOOT)
-		return ERR_CORRUPT;
-	*ret_record = record;
-	return ERR_OK;
-}
 
 static bool write_all(int descriptor, const uint8_t *bytes, size_t count, uint64_t at)
 {
@@ -139,7 +71,7 @@ static uint64_t replay(struct slice file, journal_on_record *on_record, void *co
 		struct journal_record record;
 		if (bytes > JOURNAL_RECORD_BYTES_MAX || bytes > file.bytes - at - JOURNAL_FRAME_BYTES ||
 		    load_u32(file.data + at + 4) != (uint32_t)hash_u64(body) ||
-		    record_get(body, &record) != ERR_OK) {
+		    journal_record_get(body, &record) != ERR_OK) {
 			*ret_is_torn = true;
 			return at;
 		}
@@ -222,7 +154,7 @@ enum err journal_put(struct journal *journal, const struct journal_record *recor
 	uint8_t memory[JOURNAL_FRAME_BYTES + JOURNAL_RECORD_BYTES_MAX];
 	struct buf out;
 	buf_init(&out, memory + JOURNAL_FRAME_BYTES, JOURNAL_RECORD_BYTES_MAX);
-	record_put(&out, record);
+	journal_record_put(&out, record);
 	if (out.has_overflowed)
 		return ERR_RANGE;
 	store_u32(memory, (uint32_t)out.bytes);

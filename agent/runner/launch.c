@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/timerfd.h>
@@ -227,6 +228,16 @@ static bool read_command(struct launcher *launcher)
 	return complete;
 }
 
+/* The runner's own limit is above what old programs, that loop over all descriptors, can stand. */
+static void restore_files_limit(uint64_t files_soft)
+{
+	struct rlimit files;
+	if (files_soft == 0 || getrlimit(RLIMIT_NOFILE, &files) != 0 || files_soft > files.rlim_max)
+		return;
+	files.rlim_cur = files_soft;
+	(void)setrlimit(RLIMIT_NOFILE, &files);
+}
+
 static bool set_up(struct launcher *launcher)
 {
 	(void)prctl(PR_SET_NAME, "schedd-launch");
@@ -241,6 +252,7 @@ static bool set_up(struct launcher *launcher)
 	    fcntl(LAUNCH_COMMAND, F_SETFD, FD_CLOEXEC) != 0)
 		return false;
 	(void)umask((mode_t)launcher->head->umask);
+	restore_files_limit(launcher->head->files_soft);
 	launcher->cwd_error = chdir(launcher->directory) == 0 ? 0 : errno;
 
 	int64_t start_us = launcher->head->start_mono_us;

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/timerfd.h>
 #include <sys/wait.h>
@@ -465,6 +466,17 @@ static enum err loop_init(struct runner *runner, struct problem *problem)
 	return ERR_OK;
 }
 
+/* A run that goes on takes three descriptors; the usual soft limit would end at some 300 runs. */
+static void raise_files_limit(void)
+{
+	struct rlimit files;
+	if (getrlimit(RLIMIT_NOFILE, &files) != 0)
+		return;
+	rlim_t wanted = (rlim_t)RUNNER_RUNS_MAX * 4 + 64;
+	files.rlim_cur = files.rlim_max < wanted ? files.rlim_max : wanted;
+	(void)setrlimit(RLIMIT_NOFILE, &files);
+}
+
 /* A descriptor above those that the launcher gets, which would take its number between fork and exec. */
 static int open_program(void)
 {
@@ -485,6 +497,7 @@ enum err runner_init(struct runner *runner, const char *directory_path, struct p
 	if (prctl(PR_SET_CHILD_SUBREAPER, 1) != 0)
 		return problem_set(problem, ERR_IO, "subreaper: %s", strerror(errno));
 	command_user_init(&runner->user);
+	raise_files_limit();
 	runner->program = open_program();
 	if (runner->program < 0)
 		return problem_set(problem, ERR_IO, "/proc/self/exe: %s", strerror(errno));
@@ -513,11 +526,15 @@ int runner_run(struct runner *runner)
 	(void)uv_run(&runner->loop, UV_RUN_DEFAULT);
 	ledger_close(&runner->ledger);
 	(void)close(runner->timer_descriptor);
+	(void)close(runner->program);
+	(void)close(runner->output_directory);
+	(void)close(runner->directory);
 	int result = uv_loop_close(&runner->loop);
 	if (result != 0) {
 		runner_log(RUNNER_LOG_ERROR, "loop: %s", uv_strerror(result));
 		return 1;
 	}
 	runner_log(RUNNER_LOG_INFO, "stopped");
+	(void)close(runner->lock);
 	return 0;
 }

@@ -195,6 +195,12 @@ def test_umask_directory_and_stdin(runner, agent):
     assert lines[0] == "0022" and lines[1] == lines[2]
 
 
+def test_the_limit_of_open_files_is_that_of_the_runners_start(runner, agent):
+    key, _ = runner.run(agent, shell="ulimit -Sn")
+    expected = subprocess.run(["sh", "-c", "ulimit -Sn"], capture_output=True, check=True).stdout
+    assert runner.text(key) == expected
+
+
 def test_words_are_not_seen_by_a_shell(runner, agent):
     key, _ = runner.run(agent, command=["printf", "%s|", "a b", "$HOME", "*", ""])
     assert runner.text(key) == b"a b|$HOME|*||"
