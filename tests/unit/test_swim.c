@@ -12,6 +12,7 @@
 
 #include "agent/core/prng.h"
 #include "agent/core/swim.h"
+#include "agent/core/swim_internal.h"
 #include "proto/gossip.h"
 
 #define NODES_MAX 32u
@@ -199,7 +200,8 @@ static void route_stream(uint32_t from, const struct effect *effect)
 		uint64_t other = effect->stream.connection / 1000 == from + 1
 					 ? effect->stream.connection % 1000
 					 : effect->stream.connection / 1000;
-		to = (int)other - 1;
+		to = other <= NODES_MAX && world->hosts[other - 1].life != LIFE_NONE ? (int)other - 1
+										     : -1;
 		event.stream.connection = effect->stream.connection;
 	} else {
 		to = host_at(&effect->stream.address);
@@ -1199,6 +1201,171 @@ static void test_garbage_changes_nothing(void **state)
 	assert_true(all_see_all(2));
 }
 
+/* Well-formed messages with random contents, from members and strangers. */
+static struct gossip_record random_record(struct prng *prng)
+{
+	uint32_t subject = (uint32_t)prng_below(prng, 8);
+	struct gossip_record record = {
+		.id = id_of(subject),
+		.boot = (uint64_t)UTC_START_MS + prng_below(prng, 3),
+		.incarnation = (uint32_t)prng_below(prng, 4),
+		.rank = (uint8_t)prng_below(prng, prng_below(prng, 8) == 0 ? 5 : 4),
+		.is_restart = prng_below(prng, 4) == 0,
+		.age_s = prng_below(prng, 3) == 0 ? UINT32_MAX : (uint32_t)prng_below(prng, 400000),
+		.address = address_of((uint32_t)prng_below(prng, 8)),
+	};
+	(void)snprintf(record.name, sizeof(record.name), "n%u", (unsigned)prng_below(prng, 8));
+	return record;
+}
+
+static struct gossip_message random_message(struct prng *prng, bool is_frame, uint8_t *records,
+					    size_t records_max)
+{
+	static const enum gossip_type datagrams[] = {
+		GOSSIP_PING,     GOSSIP_ACK,          GOSSIP_PING_REQ,    GOSSIP_NACK,
+		GOSSIP_WRONG_ID, GOSSIP_ALIVE,        GOSSIP_DEAD,        GOSSIP_LEFT,
+		GOSSIP_SUSPECT,  GOSSIP_SYNC_BUCKETS, GOSSIP_SYNC_RECORDS};
+	static const enum gossip_type frames[] = {GOSSIP_SYNC_RECORDS, GOSSIP_JOIN, GOSSIP_JOIN_OK,
+						  GOSSIP_REFUSED, GOSSIP_BUSY};
+	struct gossip_message m = {.type = is_frame ? frames[prng_below(prng, 5)]
+						    : datagrams[prng_below(prng, 11)]};
+	struct buf buf;
+	buf_init(&buf, records, records_max);
+	uint32_t count = (uint32_t)prng_below(prng, 4);
+	for (uint32_t i = 0; i < count; i++) {
+		struct gossip_record record = random_record(prng);
+		gossip_record_put(&buf, &record);
+	}
+	uint64_t target = id128_short(id_of((uint32_t)prng_below(prng, 8)));
+	if (m.type == GOSSIP_PING) {
+		m.ping.target = target;
+	} else if (m.type == GOSSIP_PING_REQ) {
+		m.ping_req.target = target;
+		m.ping_req.address = address_of((uint32_t)prng_below(prng, 8));
+		m.ping_req.budget_ms = (uint16_t)prng_next(prng);
+	} else if (m.type == GOSSIP_NACK) {
+		m.nack.reason = (enum gossip_nack)prng_below(prng, 3);
+	} else if (m.type == GOSSIP_ALIVE) {
+		m.alive = random_record(prng);
+		m.alive.rank = 0;
+	} else if (m.type >= GOSSIP_SUSPECT && m.type <= GOSSIP_LEFT) {
+		struct gossip_record record = random_record(prng);
+		m.claim.id = record.id;
+		m.claim.boot = record.boot;
+		m.claim.incarnation = record.incarnation;
+		m.claim.from = target;
+		m.claim.evidence = (enum gossip_evidence)prng_below(prng, 2);
+		m.claim.is_restart = record.is_restart;
+	} else if (m.type == GOSSIP_SYNC_RECORDS) {
+		m.sync_records.record_count = count;
+		m.sync_records.records = buf_slice(&buf);
+	} else if (m.type == GOSSIP_JOIN) {
+		m.join.record = random_record(prng);
+		m.join.utc_ms = UTC_START_MS + world->now_us / 1000;
+	} else if (m.type == GOSSIP_JOIN_OK) {
+		m.join_ok.cluster = id_of(999);
+		m.join_ok.record_count = count;
+		m.join_ok.records = buf_slice(&buf);
+	} else if (m.type == GOSSIP_REFUSED) {
+		m.refused.reason = (enum gossip_refusal)prng_below(prng, GOSSIP_REFUSAL_COUNT);
+	} else if (m.type == GOSSIP_BUSY) {
+		m.busy.address_count = 1;
+		m.busy.addresses[0] = address_of((uint32_t)prng_below(prng, 8));
+	}
+	return m;
+}
+
+static void test_no_message_breaks_the_books(void **state)
+{
+	(void)state;
+	struct prng prng;
+	prng_init(&prng, 17);
+	for (uint32_t round = 0; round < 20; round++) {
+		world_reset(round);
+		hosts_start(3);
+		run_for(2);
+		uint32_t incarnation = 0;
+		for (uint32_t i = 0; i < 300; i++) {
+			uint8_t records[1024];
+			uint8_t bytes[2048];
+			struct buf buf;
+			buf_init(&buf, bytes, sizeof(bytes));
+			bool is_frame = prng_below(&prng, 3) == 0;
+			struct gossip_message message = random_message(&prng, is_frame, records,
+								       sizeof(records));
+			uint32_t from = (uint32_t)prng_below(&prng, 8);
+			struct event event = {.type = EVENT_DATAGRAM};
+			if (is_frame) {
+				gossip_frame_put(&buf, &message);
+				event.type = prng_below(&prng, 8) == 0 ? EVENT_STREAM_DOWN
+								       : EVENT_STREAM;
+				event.stream.node = id_of(from);
+				event.stream.boot = (uint64_t)UTC_START_MS;
+				event.stream.connection = 1000 * (from + 1) + 1;
+				event.stream.from = address_of(from);
+			} else {
+				gossip_message_put(&buf, &message);
+				event.datagram.sender_short = id128_short(id_of(from));
+				event.datagram.boot = (uint64_t)UTC_START_MS;
+				event.datagram.from = address_of(from);
+				event.datagram.is_refused = prng_below(&prng, 10) == 0;
+			}
+			assert_false(buf.has_overflowed);
+			send_event(0, 1, &event, buf_slice(&buf));
+			run_for(prng_below(&prng, 10) == 0 ? 1.3 : 0.01);
+			const struct member *self = swim_member_at(world->hosts[0].swim, 0);
+			assert_true(id128_equal(self->id, id_of(0)));
+			assert_true(self->boot == (uint64_t)UTC_START_MS);
+			assert_true(self->incarnation >= incarnation);
+			incarnation = self->incarnation;
+			assert_true(swim_member_count(world->hosts[0].swim) <= 8);
+		}
+	}
+}
+
+static void test_tables_converge_and_fall_silent(void **state)
+{
+	(void)state;
+	world->loss_percent = 20;
+	hosts_start(9);
+	run_for(10);
+	world->hosts[1].life = LIFE_REFUSING;
+	world->hosts[2].life = LIFE_SILENT;
+	effects_clear(&world->effects);
+	swim_leave(world->hosts[3].swim, clocks_of(&world->hosts[3]), false, &world->effects);
+	drain(3);
+	world->hosts[4].side = 1;
+	world->hosts[5].side = 1;
+	run_for(30);
+	host_restart(1);
+	world->hosts[4].side = 0;
+	world->hosts[5].side = 0;
+	run_for(60);
+	world->loss_percent = 0;
+	run_for(20);
+	for (uint32_t i = 0; i < 9; i++) {
+		if (world->hosts[i].life == LIFE_UP)
+			assert_true(world->hosts[i].swim->table.hash == world->hosts[0].swim->table.hash);
+		world->hosts[i].sent_bytes = 0;
+		world->hosts[i].sent_count = 0;
+	}
+	assert_true(all_see(9, 1, MEMBER_ALIVE));
+	assert_true(all_see(9, 2, MEMBER_DEAD));
+	assert_true(all_see(9, 3, MEMBER_LEFT));
+	/* Hours later, tombstones aged, still no more than pings. */
+	for (uint32_t hour = 0; hour < 60; hour++) {
+		run_for(30);
+		world->now_us += hour < 50 ? 3570 * SECOND : 0;
+	}
+	for (uint32_t i = 0; i < 9; i++)
+		world->hosts[i].sent_bytes = 0;
+	run_for(60);
+	for (uint32_t i = 0; i < 9; i++)
+		assert_true(world->hosts[i].sent_bytes < 60 * 120);
+	assert_null(swim_member_find(world->hosts[0].swim, id_of(3)));
+	assert_int_equal(rank_at(0, 2), MEMBER_DEAD);
+}
+
 static void test_other_frames_are_left_to_others(void **state)
 {
 	(void)state;
@@ -1306,6 +1473,9 @@ int main(void)
 		CASE(test_clock_is_the_median, "the cluster's clock is the median"),
 		CASE(test_hint_finds_the_killed_at_once, "a hint finds the killed at once"),
 		CASE(test_garbage_changes_nothing, "garbage changes nothing"),
+		CASE(test_tables_converge_and_fall_silent,
+		     "tables converge, fall silent, and forget in time"),
+		CASE(test_no_message_breaks_the_books, "no message of a member breaks the books"),
 		CASE(test_other_frames_are_left_to_others, "frames of other types are left to others"),
 		CASE(test_joiner_of_another_version_is_told, "a joiner of another version is told so"),
 		CASE(test_without_an_address_nothing_is_sent, "without an address nothing is sent"),
