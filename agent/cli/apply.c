@@ -16,6 +16,7 @@
 
 #define APPLY_FILES_MAX 10000u /* of a directory */
 #define ROW_BYTES_MAX 4096u
+#define FLIGHTS_MAX 64u /* requests at once: the agent commits them together */
 
 struct source_file {
 	char *path;
@@ -28,6 +29,17 @@ struct document {
 	char job[JOB_NAME_BYTES_MAX + 1];
 	uint8_t *definition;
 	size_t definition_bytes;
+	const char *result; /* NULL: no answer yet */
+	int64_t version;
+	char *message; /* of a failure */
+	char *words;
+};
+
+/* A request under way. */
+struct flight {
+	uint64_t seq;
+	struct document *document;
+	bool is_edit; /* the name was taken: asked again with mode replace */
 };
 
 struct apply {
@@ -40,6 +52,10 @@ struct apply {
 	struct file_errors errors;
 	struct buf definition; /* the one that is being read */
 	struct listing listing;
+	struct flight flights[FLIGHTS_MAX];
+	size_t flight_count;
+	int exit_code; /* of the first refusal */
+	char code[64]; /* and its word */
 };
 
 static const struct column columns[] = {
@@ -273,119 +289,150 @@ static void check_twice(struct apply *apply)
 
 /* ---- the agent ---- */
 
-static int put_job(struct apply *apply, const struct document *document, const char *mode,
-		   struct growing *ret_error, struct slice *ret_end)
+static int send_job(struct apply *apply, struct flight *flight, const char *mode)
 {
 	struct cli *cli = apply->cli;
 	cli_args_begin(cli);
 	wire_map_key(&cli->args_map, &cli->args, "definition");
-	wire_put_bin(&cli->args, document->definition, document->definition_bytes);
+	wire_put_bin(&cli->args, flight->document->definition, flight->document->definition_bytes);
 	cli_args_text(cli, "mode", mode);
 	if (arguments_has(&cli->arguments, "late"))
 		wire_map_bool(&cli->args_map, &cli->args, "late", true);
-	struct cli_call call = {.verb = "job.put", .ret_error = ret_error};
-	return cli_call(cli, &call, ret_end);
+	return cli_send(cli, "job.put", &flight->seq);
 }
 
-/* Asks the agent of every document. 0, or an error that was told. */
-static int check_by_agent(struct apply *apply)
+static void on_check_refused(struct apply *apply, const struct document *document, struct slice error)
 {
-	struct cli *cli = apply->cli;
-	struct growing error = {0};
-	int exit_code = 0;
-	for (size_t i = 0; i < apply->document_count; i++) {
-		const struct document *document = &apply->documents[i];
-		struct slice end;
-		growing_clear(&error);
-		int failed = put_job(apply, document, "check", &error, &end);
-		if (failed == 0)
-			continue;
-		exit_code = exit_code == 0 ? failed : exit_code;
-		if (error.bytes == 0)
-			break;
-		struct problem problem;
-		char message[PROBLEM_TEXT_BYTES_MAX], hint[PROBLEM_HINT_BYTES_MAX];
-		cli_field(growing_slice(&error), "message", "refused", message, sizeof(message));
-		cli_field(growing_slice(&error), "hint", "", hint, sizeof(hint));
-		(void)problem_set(&problem, ERR_INVALID, "%s:%u:%u: %s",
-				  apply->files[document->file].path, document->position.line,
-				  document->position.column, message);
-		problem_hint(&problem, "%s", hint);
-		add_problem(apply, &problem, document->file, document->position);
-		if (failed >= EXIT_NO_MAJORITY)
-			break;
+	struct problem problem;
+	char message[PROBLEM_TEXT_BYTES_MAX], hint[PROBLEM_HINT_BYTES_MAX];
+	cli_field(error, "message", "refused", message, sizeof(message));
+	cli_field(error, "hint", "", hint, sizeof(hint));
+	(void)problem_set(&problem, ERR_INVALID, "%s:%u:%u: %s", apply->files[document->file].path,
+			  document->position.line, document->position.column, message);
+	problem_hint(&problem, "%s", hint);
+	add_problem(apply, &problem, document->file, document->position);
+}
+
+static void on_refused(struct apply *apply, struct document *document, struct slice error)
+{
+	char message[PROBLEM_TEXT_BYTES_MAX];
+	cli_field(error, "message", "refused", message, sizeof(message));
+	document->result = "failed";
+	document->message = strdup(message);
+	cli_note(apply->cli, "apply: %s: %s", text_job_display(document->job), message);
+}
+
+static void on_done(struct flight *flight, struct slice end)
+{
+	struct document *document = flight->document;
+	char words[ROW_BYTES_MAX / 2];
+	bool is_changed = wire_map_find_bool(end, "changed", true);
+	document->result = !is_changed ? "no change" : flight->is_edit ? "changed" : "created";
+	document->version = wire_map_find_i64(end, "version", 0);
+	document->words = strdup(cli_field(end, "words", "", words, sizeof(words)));
+}
+
+/* The end of one request. True: the flight goes on, because the name is taken and it is an edit. */
+static bool take_reply(struct apply *apply, struct flight *flight, const struct reply *reply,
+		       bool is_check)
+{
+	if (reply->kind == REPLY_END) {
+		if (!is_check)
+			on_done(flight, reply->body);
+		return false;
 	}
-	growing_close(&error);
-	if (exit_code != 0 && !cli->has_failed)
-		(void)file_errors_tell(cli, &apply->errors);
-	return exit_code;
+	bool is_taken = slice_equal(wire_map_find_str(reply->body, "code"), slice_str("exists"));
+	if (!is_check && !flight->is_edit && is_taken) {
+		flight->is_edit = true;
+		return send_job(apply, flight, "replace") == 0;
+	}
+	if (apply->exit_code == 0) {
+		apply->exit_code = cli_error_exit(reply->body);
+		cli_field(reply->body, "code", "unknown", apply->code, sizeof(apply->code));
+	}
+	if (is_check)
+		on_check_refused(apply, flight->document, reply->body);
+	else
+		on_refused(apply, flight->document, reply->body);
+	return false;
 }
 
-static void put_result(struct apply *apply, const struct document *document, const char *result,
-		       struct slice end, const char *message)
+static int receive_one(struct apply *apply, bool is_check)
 {
-	uint8_t memory[ROW_BYTES_MAX];
+	struct reply reply;
+	int failed = cli_receive(apply->cli, &reply);
+	if (failed != 0)
+		return failed;
+	if (reply.kind != REPLY_END && reply.kind != REPLY_ERROR)
+		return 0;
+	for (size_t i = 0; i < apply->flight_count; i++) {
+		struct flight *flight = &apply->flights[i];
+		if (flight->seq != reply.seq)
+			continue;
+		if (!take_reply(apply, flight, &reply, is_check))
+			apply->flights[i] = apply->flights[--apply->flight_count];
+		break;
+	}
+	return apply->cli->has_failed ? EXIT_NO_ANSWER : 0;
+}
+
+/* Sends all documents, at most FLIGHTS_MAX at a time. Refusals are the callers' to tell; 0, or the exit code of an
+ * error that ended it and was told. */
+static int send_all(struct apply *apply, bool is_check)
+{
+	size_t next = 0;
+	while (next < apply->document_count || apply->flight_count > 0) {
+		int failed = 0;
+		while (failed == 0 && next < apply->document_count && apply->flight_count < FLIGHTS_MAX) {
+			struct flight *flight = &apply->flights[apply->flight_count++];
+			*flight = (struct flight){.document = &apply->documents[next++]};
+			failed = send_job(apply, flight, is_check ? "check" : "create");
+		}
+		if (failed == 0)
+			failed = receive_one(apply, is_check);
+		if (failed != 0)
+			return failed;
+	}
+	return 0;
+}
+
+static void put_result(struct apply *apply, const struct document *document)
+{
+	uint8_t memory[ROW_BYTES_MAX * 2];
 	struct buf row;
 	buf_init(&row, memory, sizeof(memory));
 	struct wire_map map = wire_map_begin(&row);
 	wire_map_text(&map, &row, "job", text_job_display(document->job));
-	wire_map_text(&map, &row, "result", result);
-	int64_t version = wire_map_find_i64(end, "version", 0);
-	if (version > 0)
-		wire_map_i64(&map, &row, "version", version);
+	wire_map_text(&map, &row, "result", document->result);
+	if (document->version > 0)
+		wire_map_i64(&map, &row, "version", document->version);
 	else
 		wire_map_nil(&map, &row, "version");
-	wire_map_str(&map, &row, "words", wire_map_find_str(end, "words"));
+	if (document->words != NULL)
+		wire_map_text(&map, &row, "words", document->words);
 	wire_map_text(&map, &row, "file", apply->files[document->file].path);
 	wire_map_i64(&map, &row, "line", document->position.line);
-	if (message == NULL)
+	if (document->message == NULL)
 		wire_map_nil(&map, &row, "message");
 	else
-		wire_map_text(&map, &row, "message", message);
+		wire_map_text(&map, &row, "message", document->message);
 	wire_map_end(&map, &row);
 	listing_row(&apply->listing, buf_slice(&row));
 }
 
-/* Made, or, if the name is taken, edited: so the answer tells which of the two it was. */
-static int apply_one(struct apply *apply, const struct document *document)
-{
-	struct growing error = {0};
-	struct slice end = {0};
-	int failed = put_job(apply, document, "create", &error, &end);
-	bool is_new = failed == 0;
-	if (slice_equal(wire_map_find_str(growing_slice(&error), "code"), slice_str("exists"))) {
-		growing_clear(&error);
-		failed = put_job(apply, document, "replace", &error, &end);
-	}
-	if (failed == 0) {
-		bool is_changed = wire_map_find_bool(end, "changed", true);
-		put_result(apply, document,
-			   !is_changed ? "no change"
-			   : is_new    ? "created"
-				       : "changed",
-			   end, NULL);
-	} else {
-		char message[512];
-		cli_field(growing_slice(&error), "message", "no answer", message, sizeof(message));
-		put_result(apply, document, "failed", (struct slice){0}, message);
-		cli_note(apply->cli, "apply: %s: %s", text_job_display(document->job), message);
-	}
-	growing_close(&error);
-	return failed;
-}
-
 static int apply_all(struct apply *apply)
 {
-	int exit_code = 0;
+	int failed = send_all(apply, false);
+	/* What was answered before a break is told, except where stdout stays empty on errors. */
+	if (failed != 0 && apply->cli->form != OUTPUT_TEXT)
+		return failed;
 	for (size_t i = 0; i < apply->document_count; i++) {
-		int failed = apply_one(apply, &apply->documents[i]);
-		exit_code = exit_code == 0 ? failed : exit_code;
-		/* Without an agent the rest would fail in the same way. */
-		if (apply->cli->has_failed)
-			break;
+		if (apply->documents[i].result == NULL)
+			apply->documents[i].result = "no answer";
+		put_result(apply, &apply->documents[i]);
 	}
 	int partial = listing_end(&apply->listing, (struct slice){0});
-	return exit_code != 0 ? exit_code : partial;
+	return failed != 0 ? failed : apply->exit_code != 0 ? apply->exit_code : partial;
 }
 
 static int run_apply(struct apply *apply)
@@ -396,10 +443,13 @@ static int run_apply(struct apply *apply)
 	read_documents(apply);
 	check_twice(apply);
 	if (apply->errors.count > 0)
-		return file_errors_tell(apply->cli, &apply->errors);
+		return file_errors_tell(apply->cli, &apply->errors, err_word(ERR_INVALID),
+					EXIT_BAD_INPUT);
 	if (apply->document_count == 0)
 		return cli_refuse(apply->cli, ERR_INVALID, NULL, "there is no document in it");
-	failed = check_by_agent(apply);
+	failed = send_all(apply, true);
+	if (failed == 0 && apply->exit_code != 0)
+		failed = file_errors_tell(apply->cli, &apply->errors, apply->code, apply->exit_code);
 	return failed != 0 ? failed : apply_all(apply);
 }
 
@@ -415,8 +465,11 @@ int command_apply(struct cli *cli)
 	if (exit_code == 0)
 		exit_code = run_apply(&apply);
 	listing_close(&apply.listing);
-	for (size_t i = 0; i < apply.document_count; i++)
+	for (size_t i = 0; i < apply.document_count; i++) {
 		free(apply.documents[i].definition);
+		free(apply.documents[i].message);
+		free(apply.documents[i].words);
+	}
 	free(apply.documents);
 	for (size_t i = 0; i < apply.file_count; i++) {
 		free(apply.files[i].path);

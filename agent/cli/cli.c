@@ -142,7 +142,7 @@ static int64_t call_span_ms(const struct cli *cli, const struct cli_call *call)
 	return cli->deadline_ms + call->wait_ms;
 }
 
-static int exit_of_error(struct slice body)
+int cli_error_exit(struct slice body)
 {
 	int64_t exit_code = wire_map_find_i64(body, "exit", EXIT_BAD_INPUT);
 	if (exit_code < EXIT_ANSWER_IS_NO || exit_code > EXIT_NO_ANSWER)
@@ -156,7 +156,7 @@ static int told_by_agent(struct cli *cli, struct slice body)
 	cli_field(body, "code", "unknown", code, sizeof(code));
 	cli_field(body, "message", "the agent gave no reason", message, sizeof(message));
 	cli_field(body, "hint", "", hint, sizeof(hint));
-	return cli_error(cli, code, exit_of_error(body), message, hint);
+	return cli_error(cli, code, cli_error_exit(body), message, hint);
 }
 
 struct progress {
@@ -215,7 +215,7 @@ static enum err open_client(struct cli *cli, int64_t deadline_ms, struct problem
 			   problem);
 }
 
-static int connect_and_send(struct cli *cli, const struct cli_call *call, uint64_t *ret_seq)
+int cli_send(struct cli *cli, const char *verb, uint64_t *ret_seq)
 {
 	struct problem problem;
 	int64_t deadline_ms = after_ms(cli->deadline_ms);
@@ -227,15 +227,36 @@ static int connect_and_send(struct cli *cli, const struct cli_call *call, uint64
 		err = problem_set(&problem, ERR_RANGE, "the request is above %u bytes",
 				  CLI_CALL_BYTES_MAX);
 	if (err == ERR_OK)
-		err = client_send(cli->client, call->verb, buf_slice(&cli->args), deadline_ms,
-				  ret_seq, &problem);
+		err = client_send(cli->client, verb, buf_slice(&cli->args), deadline_ms, ret_seq,
+				  &problem);
 	return err == ERR_OK ? 0 : cli_problem(cli, &problem);
+}
+
+/* The answer to the question for the agent's name is taken on the way. */
+static bool is_hello(struct cli *cli, const struct reply *reply)
+{
+	if (cli->hello_seq == 0 || reply->seq != cli->hello_seq)
+		return false;
+	cli_field(reply->body, "node", "", cli->node, sizeof(cli->node));
+	return true;
+}
+
+int cli_receive(struct cli *cli, struct reply *ret_reply)
+{
+	struct problem problem;
+	do {
+		enum err err = client_receive(cli->client, after_ms(cli->deadline_ms), ret_reply,
+					      &problem);
+		if (err != ERR_OK)
+			return cli_problem(cli, &problem);
+	} while (is_hello(cli, ret_reply));
+	return 0;
 }
 
 int cli_call(struct cli *cli, const struct cli_call *call, struct slice *ret_end)
 {
 	uint64_t seq;
-	int failed = connect_and_send(cli, call, &seq);
+	int failed = cli_send(cli, call->verb, &seq);
 	if (failed != 0)
 		return failed;
 	struct progress progress = {call->waiting_for, client_now_ms(), false};
@@ -248,9 +269,7 @@ int cli_call(struct cli *cli, const struct cli_call *call, struct slice *ret_end
 			progress_clear(&progress);
 			return cli_problem(cli, &problem);
 		}
-		if (reply.seq == cli->hello_seq && cli->hello_seq != 0)
-			cli_field(reply.body, "node", "", cli->node, sizeof(cli->node));
-		if (reply.seq != seq)
+		if (is_hello(cli, &reply) || reply.seq != seq)
 			continue;
 		switch (reply.kind) {
 		case REPLY_ROW:
@@ -264,11 +283,7 @@ int cli_call(struct cli *cli, const struct cli_call *call, struct slice *ret_end
 			break;
 		case REPLY_ERROR:
 			progress_clear(&progress);
-			if (call->ret_error == NULL)
-				return told_by_agent(cli, reply.body);
-			growing_clear(call->ret_error);
-			growing_put(call->ret_error, reply.body.data, reply.body.bytes);
-			return exit_of_error(reply.body);
+			return told_by_agent(cli, reply.body);
 		case REPLY_END:
 			progress_clear(&progress);
 			growing_clear(&cli->end);

@@ -68,12 +68,18 @@ struct cli_call {
 	void *context;
 	int64_t wait_ms;         /* added to the deadline; INT64_MAX: waits for ever */
 	const char *waiting_for; /* what the progress line says; NULL: none */
-	struct growing *ret_error; /* takes the body of an ERROR, which is then not told; may be NULL */
 };
 
 /* Sends the request that was built and takes its rows until the end, whose body is *ret_end (borrowed
  * until the next call). Returns 0, or the exit code of an error that was told. */
 MUST_CHECK int cli_call(struct cli *cli, const struct cli_call *call, struct slice *ret_end);
+
+/* For commands that keep several requests in flight: sends the one that was built, takes the next reply to any of
+ * them. 0, or the exit code of an error that was told. */
+MUST_CHECK int cli_send(struct cli *cli, const char *verb, uint64_t *ret_seq);
+MUST_CHECK int cli_receive(struct cli *cli, struct reply *ret_reply);
+/* The exit code that an ERROR's body asks for. */
+int cli_error_exit(struct slice body);
 
 /* Writes to stdout; a reader that went away ends the program quietly, another fault is told. */
 void cli_write(struct cli *cli, struct slice bytes);

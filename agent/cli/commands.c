@@ -183,7 +183,7 @@ const struct command commands[] = {
 		.summary = "the cluster in a few lines",
 		.text = "The numbers of the console's header. `cluster status` is the same.",
 		.examples = {"schedctl status", "schedctl status --json"},
-		.exits = "0467",
+		.exits = "02467",
 		.run = command_status,
 	},
 	{
@@ -191,7 +191,7 @@ const struct command commands[] = {
 		.task = TASK_SEE,
 		.usage = "",
 		.summary = "the same as status",
-		.exits = "0467",
+		.exits = "02467",
 		.run = command_status,
 	},
 	{
@@ -399,7 +399,7 @@ const struct command commands[] = {
 		.examples = {"schedctl import /etc/crontab --group system > jobs.yaml",
 			     "crontab -l | schedctl import - --user ana",
 			     "schedctl import - --out jobs.yaml < crontab.txt"},
-		.exits = "0235",
+		.exits = "01235",
 		.run = command_import,
 	},
 	{
@@ -472,7 +472,7 @@ const struct command commands[] = {
 		.traits = COMMAND_OFFLINE,
 		.usage = "",
 		.summary = "the version",
-		.exits = "0",
+		.exits = "02",
 		.run = command_version,
 	},
 };

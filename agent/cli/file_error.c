@@ -64,15 +64,14 @@ void file_errors_add(struct file_errors *errors, const char *message, const char
 		put_line(&errors->text, line_of(source, line), column);
 }
 
-int file_errors_tell(struct cli *cli, const struct file_errors *errors)
+int file_errors_tell(struct cli *cli, const struct file_errors *errors, const char *code, int exit_code)
 {
 	struct growing text = {0};
 	growing_put(&text, growing_string(&errors->text), errors->text.bytes);
 	if (errors->count > FILE_ERRORS_MAX)
 		growing_format(&text, "\nand %llu more errors",
 			       (unsigned long long)(errors->count - FILE_ERRORS_MAX));
-	int exit_code = cli_error(cli, err_word(ERR_INVALID), EXIT_BAD_INPUT, growing_string(&text),
-				  NULL);
+	(void)cli_error(cli, code, exit_code, growing_string(&text), NULL);
 	growing_close(&text);
 	return exit_code;
 }

@@ -18,8 +18,8 @@ struct file_errors {
 /* `message` already begins with "file:line:column: "; `hint` may be NULL or empty. `source` is the file's text, for the line; line 0: none. */
 void file_errors_add(struct file_errors *errors, const char *message, const char *hint,
 		     struct slice source, uint32_t line, uint32_t column);
-/* Tells them as one error with exit code 2. */
-int file_errors_tell(struct cli *cli, const struct file_errors *errors);
+/* Tells them as one error; `code` is its word in JSON. Returns the exit code. */
+int file_errors_tell(struct cli *cli, const struct file_errors *errors, const char *code, int exit_code);
 void file_errors_close(struct file_errors *errors);
 
 #endif

@@ -504,7 +504,7 @@ static int run_import(struct import *import)
 	if (err != ERR_OK)
 		return cli_refuse(cli, ERR_INVALID, NULL, "%s: %s", import->path, problem.text);
 	if (import->errors.count > 0)
-		return file_errors_tell(cli, &import->errors);
+		return file_errors_tell(cli, &import->errors, err_word(ERR_INVALID), EXIT_BAD_INPUT);
 	const char *prefix = arguments_text(&cli->arguments, "prefix");
 	make_names(import, prefix == NULL ? "" : prefix);
 	note_herds(import);

@@ -25,7 +25,7 @@ def test_every_command_has_a_page_with_its_exit_codes(lonely):
         page = lonely("help", *name.split())
         assert page.code == 0 and page.err == ""
         assert page.out.startswith(f"usage: schedctl {name}")
-        assert "Exit codes\n  0  done\n" in page.out
+        assert "Exit codes\n  0  done\n" in page.out and "\n  2  bad input" in page.out
         assert all(len(line) <= 110 for line in page.out.splitlines())
 
 

@@ -262,6 +262,31 @@ def test_what_the_agent_refuses_is_told_before_anything_is_changed(agent, ctl):
     assert answer.code == 5
     assert "stdin:6:1: the store is full" in answer.err
     assert {args["mode"] for args in agent.requests_of("job.put")} == {"check"}
+    error = ctl("apply", "-f", "-", "--json", stdin=GOOD).error()
+    assert (error["code"], error["exit"]) == ("full", 5)
+
+
+def test_many_jobs_are_under_way_at_once(agent, ctl):
+    text = "---\n".join(f"job: many/j{n}\nevery: 5s\nshell: x\n" for n in range(300))
+    rows = ctl("apply", "-f", "-", "--json", stdin=text).lines()
+    assert [row["job"] for row in rows] == [f"many/j{n}" for n in range(300)]
+    assert {row["result"] for row in rows} == {"created"}
+    again = ctl("apply", "-f", "-", "--json", stdin=text.replace("5s", "6s", 150)).lines()
+    assert [row["result"] for row in again] == ["changed"] * 150 + ["no change"] * 150
+
+
+def test_an_agent_that_goes_half_way_is_told_with_what_is_known(agent, ctl):
+    def leave(fake, args, connection, seq):
+        if b"two" in args["definition"] and args["mode"] != "check":
+            fake.drop_all()
+            return []
+        return None
+    agent.answers["job.put"] = leave
+    answer = ctl("apply", "-f", "-", stdin=GOOD)
+    assert answer.code == 7 and "closed the connection" in answer.err
+    assert answer.out.splitlines()[2].split() == ["two", "no", "answer", "-"]
+    answer = ctl("apply", "-f", "-", "--json", stdin=GOOD)
+    assert answer.error()["exit"] == 7
 
 
 def test_a_job_that_fails_half_way_is_told_and_the_rest_goes_on(agent, ctl):
