@@ -310,6 +310,7 @@ static int read_options(struct import *import)
 	}
 	import->options.zone_name = import->zone_name;
 	import->options.group = group;
+	import->options.user = arguments_text(arguments, "user");
 	import->options.now_ms = client_utc_ms();
 	import->options.on_note = on_note;
 	import->options.context = import;

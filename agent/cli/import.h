@@ -17,6 +17,7 @@ struct import_options {
 	struct zonefile *zonefile;
 	const char *zone_name; /* that the file's cron runs in */
 	const char *group;     /* NULL: default */
+	const char *user;      /* whose crontab it is; NULL: not said, or the file says it */
 	int64_t now_ms;        /* surprises are looked for in the year after it */
 	import_on_note on_note;
 	void *context;

@@ -255,6 +255,9 @@ enum err import_entry(const struct import_options *options, const struct crontab
 		err = set_command(&making);
 	for (size_t i = 0; err == ERR_OK && i < entry->variable_count; i++)
 		err = set_variable(&making, &entry->variables[i]);
+	if (err == ERR_OK && options->user != NULL)
+		note_for_all(&making, entry->line,
+			     "user %s comes later: it runs as the runner's own user", options->user);
 	if (err == ERR_OK && entry->user.bytes > 0)
 		note_for_all(&making, entry->line,
 			     "user %.*s comes later: it runs as the runner's own user",

@@ -94,6 +94,9 @@ int main(int argc, char **argv)
 	size_t word_count = argc > 0 ? (size_t)argc - 1 : 0;
 	cli.form = form_of(argv + 1, word_count);
 	int exit_code = run_line(&cli, argv + 1, word_count);
+	if (cli.is_verbose && cli.client != NULL && !cli.has_failed)
+		cli_note(&cli, "asked: %s%s%s", cli.socket_path,
+			 cli.request_id[0] == '\0' ? "" : "; request id: ", cli.request_id);
 	client_close(cli.client);
 	growing_close(&cli.end);
 	growing_close(&cli.args_bytes);

@@ -39,13 +39,18 @@ void run_set_interrupt_hint(const char *run)
 	(void)signal(SIGINT, on_interrupt);
 }
 
+/* A terminal has its own line of progress; a log gets one for each change of state. */
 static void on_progress(void *context, struct slice body)
 {
-	(void)context;
-	char run[RUN_NAME_BYTES_MAX + 1];
+	const struct cli *cli = context;
+	char run[RUN_NAME_BYTES_MAX + 1], state[32], node[NODE_NAME_BYTES_MAX + 1];
 	cli_field(body, "short", "", run, sizeof(run));
+	cli_field(body, "state", "", state, sizeof(state));
+	cli_field(body, "node", "", node, sizeof(node));
 	if (run[0] != '\0')
 		run_set_interrupt_hint(run);
+	if (state[0] != '\0' && cli->form == OUTPUT_TEXT && !isatty(STDERR_FILENO))
+		cli_note(cli, "run %s: %s%s%s", run, state, node[0] == '\0' ? "" : " on ", node);
 }
 
 /* ---- what is said of a run ---- */
@@ -120,6 +125,7 @@ int command_run(struct cli *cli)
 	struct cli_call call = {
 		.verb = "run",
 		.on_progress = is_waiting ? on_progress : NULL,
+		.context = cli,
 		.wait_ms = is_waiting && !cli->is_deadline_given ? INT64_MAX : 0,
 		.waiting_for = is_waiting ? "waiting for the end of the run" : "waiting for a node",
 	};

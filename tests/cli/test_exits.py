@@ -76,6 +76,16 @@ def test_verbose_names_who_was_asked_and_the_request(agent, ctl):
     assert f"asked: {agent.path}; request id: mine" in answer.err
 
 
+def test_verbose_names_them_after_a_success_too(agent, ctl):
+    answer = ctl("job", "pause", "tick", "-v", "--id", "mine")
+    assert answer.code == 0 and answer.err == f"schedctl: asked: {agent.path}; request id: mine\n"
+
+
+def test_waiting_without_a_terminal_tells_each_change_of_state(ctl):
+    assert ctl("run", "tick", "--wait").err == "schedctl: run f00dfeed: started on n2\n"
+    assert ctl("run", "tick", "--wait", "--json").err == ""
+
+
 class Peer:
     """A socket that answers every connection with fixed bytes."""
 
