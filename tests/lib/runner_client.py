@@ -56,7 +56,8 @@ class Report:
 class Connection:
     """One agent."""
 
-    def __init__(self, path, hello=True):
+    def __init__(self, path, hello=True, log=lambda: ""):
+        self.log = log
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.socket.connect(path)
         self.bytes = b""
@@ -99,7 +100,7 @@ class Connection:
         while True:
             report = self._receive(deadline)
             if report is None:
-                raise AssertionError(f"no report {kind} came; there are {self.reports}")
+                raise AssertionError(f"no report {kind} came; there are {self.reports}; the log:\n{self.log()}")
             if report.type == kind and (key is None or report.key == tuple(key)):
                 return report
             self.reports.append(report)
@@ -154,7 +155,7 @@ class Runner:
             return file.read()
 
     def connect(self, hello=True):
-        connection = Connection(self.path("runner.sock"), hello)
+        connection = Connection(self.path("runner.sock"), hello, self.log)
         self.connections.append(connection)
         return connection
 

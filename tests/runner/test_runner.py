@@ -524,7 +524,9 @@ def test_ends_are_repeated_until_they_are_forgotten(runner, agent):
 
 def test_a_newer_agent_replaces_the_older(runner, agent):
     key = runner.key()
-    runner.prepare(agent, key, in_ms=200, command=["true"])
+    runner.prepare(agent, key, in_ms=300, command=["true"])
+    agent.order(ASK, key)
+    agent.expect(PREPARED, key)
     newer = runner.connect()
     with pytest.raises(ConnectionError):
         agent.expect(ENDED, key)
@@ -544,7 +546,9 @@ def test_a_newer_agent_replaces_the_older(runner, agent):
 )
 def test_a_bad_frame_costs_the_connection_and_nothing_else(runner, agent, data):
     key = runner.key()
-    runner.prepare(agent, key, in_ms=200, command=["true"])
+    runner.prepare(agent, key, in_ms=300, command=["true"])
+    agent.order(ASK, key)
+    agent.expect(PREPARED, key)
     agent.socket.sendall(data)
     with pytest.raises(ConnectionError):
         agent.expect(ENDED, key)
