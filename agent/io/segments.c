@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "proto/wire.h"
@@ -209,7 +210,14 @@ enum err segments_read(const struct segments *segments, const struct run_key *ru
 
 	bool is_end = false;
 	struct wire_map array;
-	enum err err = read_header(&reading);
+	struct stat status;
+	enum err err = ERR_OK;
+	/* Made, but nothing is in it yet: the header comes with the first write. */
+	if (fstat(reading.descriptor, &status) == 0 && status.st_size == 0)
+		err = problem_set(problem, ERR_NOT_FOUND,
+				  "output: none of this run is kept on this node");
+	if (err == ERR_OK)
+		err = read_header(&reading);
 	if (err != ERR_OK)
 		goto out;
 	if (!run_key_equal(&reading.header.run, run)) {

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "agent/io/segments.h"
@@ -416,7 +417,75 @@ static void a_missing_a_strange_and_a_cut_file_are_errors(void **state)
 	assert_int_equal(truncate(path, 0), 0);
 	assert_int_equal(
 		segments_read(&fixture->segments, &fixture->run, 0, false, &out, &result, &problem),
-		ERR_CORRUPT);
+		ERR_NOT_FOUND);
+}
+
+/* The writer's process: numbered lines, as fast as it goes. */
+static void write_numbers(const struct fixture *fixture, size_t line_count)
+{
+	struct spool spool;
+	if (spool_create(&spool, fixture->output, &fixture->run, OUTPUT_BYTES_MIN * 4) != ERR_OK)
+		_exit(1);
+	for (size_t i = 1; i <= line_count; i++) {
+		char line[64];
+		int bytes = snprintf(line, sizeof(line), "%zu %.*s\n", i, (int)(i % 40),
+				     "----------------------------------------");
+		spool_feed(&spool, SPOOL_STDOUT, 1743301800000, (const uint8_t *)line, (size_t)bytes);
+	}
+	spool_finish(&spool, 1743301800000);
+	_exit(0);
+}
+
+/* The last number among `count` bytes of lines; every line must be whole and its number above the one before. */
+static size_t check_numbers(const char *bytes, size_t count, size_t last)
+{
+	for (size_t at = 0; at < count;) {
+		char *end = NULL;
+		size_t number = strtoul(bytes + at, &end, 10);
+		const char *newline = memchr(bytes + at, '\n', count - at);
+		assert_non_null(newline);
+		assert_true(number > last);
+		assert_int_equal(newline - end - 1, number % 40);
+		last = number;
+		at = (size_t)(newline - bytes) + 1;
+	}
+	return last;
+}
+
+static void a_reader_beside_a_fast_writer_sees_whole_lines_in_order(void **state)
+{
+	struct fixture *fixture = *state;
+	const size_t line_count = 100000;
+	pid_t writer = fork();
+	assert_true(writer >= 0);
+	if (writer == 0)
+		write_numbers(fixture, line_count);
+	static uint8_t memory[READ_BYTES];
+	struct text got = text_new();
+	uint64_t offset = 0;
+	size_t last = 0;
+	struct segments_read result = {.is_final = false};
+	while (!result.is_final) {
+		struct buf out;
+		buf_init(&out, memory, sizeof(memory));
+		struct problem problem = {0};
+		enum err err = segments_read(&fixture->segments, &fixture->run, offset, false, &out,
+					     &result, &problem);
+		if (err == ERR_NOT_FOUND)
+			continue; /* it is being made */
+		assert_string_equal(problem.text, "");
+		assert_int_equal(err, ERR_OK);
+		got.count = 0;
+		got.marks[0] = '\0';
+		take_lines(buf_slice(&out), &got);
+		last = check_numbers(got.bytes, got.count, last);
+		offset = result.offset;
+	}
+	assert_int_equal(last, line_count);
+	int status = -1;
+	assert_int_equal(waitpid(writer, &status, 0), writer);
+	assert_int_equal(status, 0);
+	free(got.bytes);
 }
 
 int main(void)
@@ -430,6 +499,8 @@ int main(void)
 		CASE(the_tail_is_about_64_kib, "the tail is about 64 KiB and begins with a whole line"),
 		CASE(a_later_runner_goes_on_with_the_file, "a later runner goes on with the file"),
 		CASE(a_line_longer_than_a_record_is_several, "a line longer than a record is several"),
+		CASE(a_reader_beside_a_fast_writer_sees_whole_lines_in_order,
+		     "a reader beside a fast writer sees whole lines in order"),
 		CASE(a_run_is_spooled_once, "a run is spooled once"),
 		CASE(a_missing_a_strange_and_a_cut_file_are_errors,
 		     "a missing, a strange and a cut file are errors"),
