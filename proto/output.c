@@ -11,7 +11,7 @@
 #define OUTPUT_MAGIC 0x50534f31u /* "PSO1" */
 #define OUTPUT_VERSION 1u
 #define OUTPUT_RECORD_MAGIC 0xa5u
-#define OUTPUT_CHECKSUM_AT (OUTPUT_HEADER_BYTES - 8u)
+#define OUTPUT_CHECKSUM_AT (OUTPUT_SLOT_BYTES - 8u)
 #define OUTPUT_FLAG_HEAD_CLOSED 1u
 #define OUTPUT_FLAG_COMPLETE 2u
 
@@ -82,15 +82,21 @@ void output_name(const struct run_key *run, char ret_name[OUTPUT_NAME_BYTES])
 	assert(at < OUTPUT_NAME_BYTES);
 }
 
-void output_header_put(struct buf *out, const struct output_header *header)
+uint64_t output_slot_place(const struct output_header *header)
 {
-	uint8_t bytes[OUTPUT_HEADER_BYTES] = {0};
+	return header->sequence % 2 * OUTPUT_SLOT_BYTES;
+}
+
+void output_slot_put(struct buf *out, const struct output_header *header)
+{
+	uint8_t bytes[OUTPUT_SLOT_BYTES] = {0};
 	struct buf fields;
 	buf_init(&fields, bytes, OUTPUT_CHECKSUM_AT);
 	buf_put_u32(&fields, OUTPUT_MAGIC);
 	buf_put_u16(&fields, OUTPUT_VERSION);
 	buf_put_u16(&fields, (uint16_t)((header->is_head_closed ? OUTPUT_FLAG_HEAD_CLOSED : 0u) |
 					(header->is_complete ? OUTPUT_FLAG_COMPLETE : 0u)));
+	buf_put_u64(&fields, header->sequence);
 	buf_put(&fields, header->run.job.bytes, sizeof(header->run.job.bytes));
 	buf_put_u64(&fields, (uint64_t)header->run.t_ms);
 	buf_put(&fields, header->run.manual.bytes, sizeof(header->run.manual.bytes));
@@ -137,11 +143,8 @@ static enum err header_check(const struct output_header *header)
 	return ERR_OK;
 }
 
-enum err output_header_get(struct slice bytes, struct output_header *ret_header)
+static enum err slot_get(const uint8_t *at, struct output_header *ret_header)
 {
-	if (bytes.bytes < OUTPUT_HEADER_BYTES)
-		return ERR_TRUNCATED;
-	const uint8_t *at = bytes.data;
 	if (load_u32(at) != OUTPUT_MAGIC)
 		return ERR_INVALID;
 	if (load_u16(at + 4) != OUTPUT_VERSION)
@@ -155,6 +158,7 @@ enum err output_header_get(struct slice bytes, struct output_header *ret_header)
 		.is_complete = (flags & OUTPUT_FLAG_COMPLETE) != 0,
 	};
 	at += 8;
+	header.sequence = take_u64(&at);
 	memcpy(header.run.job.bytes, at, sizeof(header.run.job.bytes));
 	at += sizeof(header.run.job.bytes);
 	header.run.t_ms = (int64_t)take_u64(&at);
@@ -177,6 +181,27 @@ enum err output_header_get(struct slice bytes, struct output_header *ret_header)
 	if (err != ERR_OK)
 		return err;
 	*ret_header = header;
+	return ERR_OK;
+}
+
+enum err output_header_get(struct slice bytes, struct output_header *ret_header)
+{
+	if (bytes.bytes < OUTPUT_HEADER_BYTES)
+		return ERR_TRUNCATED;
+	struct output_header slots[2];
+	enum err errs[2];
+	for (size_t i = 0; i < 2; i++) {
+		errs[i] = slot_get(bytes.data + i * OUTPUT_SLOT_BYTES, &slots[i]);
+		/* A slot in the other one's place was not put there by us. */
+		if (errs[i] == ERR_OK && output_slot_place(&slots[i]) != i * OUTPUT_SLOT_BYTES)
+			errs[i] = ERR_CORRUPT;
+	}
+	if (errs[0] != ERR_OK && errs[1] != ERR_OK)
+		return errs[0] == ERR_INVALID ? errs[1] : errs[0]; /* the second slot may be unused yet */
+	size_t best = errs[0] == ERR_OK ? 0 : 1;
+	if (errs[0] == ERR_OK && errs[1] == ERR_OK && slots[1].sequence > slots[0].sequence)
+		best = 1;
+	*ret_header = slots[best];
 	return ERR_OK;
 }
 

@@ -2,7 +2,7 @@
  * This is the pure part: layout, header and records as bytes. agent/runner/spool.c writes, agent/io/segments.c reads.
  *
  *   header            head                        ring
- *   | 512 bytes       | the first quarter         | the last three quarters, written round and round |
+ *   | 2 * 256 bytes   | the first quarter         | the last three quarters, written round and round |
  *
  * A run's output is one stream of records: a line of stdout or stderr (its newline included; a line longer than
  * OUTPUT_LINE_BYTES_MAX is several records, of which only the last ends in a newline), or a mark of ours. A record's
@@ -11,7 +11,9 @@
  *
  * One writer, many readers, no lock: the writer moves tail_start in the header before it overwrites old records, and
  * tail_end after it has written new ones. A reader reads header, records, header again, and throws away what lies
- * before the second tail_start. The header carries a checksum, so that a torn read is seen and repeated. */
+ * before the second tail_start. The header has two slots, written in turn, each with a sequence number and a
+ * checksum: while one is being written, for however long, the other one is whole, and is the truth as far as the
+ * records are concerned. */
 #ifndef PROTO_OUTPUT_H
 #define PROTO_OUTPUT_H
 
@@ -24,7 +26,8 @@
 #include "proto/limits.h"
 #include "proto/types.h"
 
-#define OUTPUT_HEADER_BYTES 512u
+#define OUTPUT_SLOT_BYTES 256u
+#define OUTPUT_HEADER_BYTES (2u * OUTPUT_SLOT_BYTES)
 #define OUTPUT_RECORD_HEADER_BYTES 10u
 #define OUTPUT_WAYPOINT_COUNT 8u
 #define OUTPUT_WAYPOINT_BYTES 16384u /* between two waypoints at least */
@@ -54,6 +57,7 @@ struct output_layout {
 };
 
 struct output_header {
+	uint64_t sequence; /* one more with each writing; the greater one of the two slots counts */
 	struct run_key run;
 	uint64_t bytes_max;      /* output.max of the definition */
 	uint64_t total_bytes;    /* true total of both streams, kept or not */
@@ -79,10 +83,12 @@ uint64_t output_place(const struct output_header *header, const struct output_la
 /* Name of a run's file in DIR/output: the key in hex, so that it is known from the key alone. */
 void output_name(const struct run_key *run, char ret_name[OUTPUT_NAME_BYTES]);
 
-/* Writes exactly OUTPUT_HEADER_BYTES. */
-void output_header_put(struct buf *out, const struct output_header *header);
-/* ERR_TRUNCATED, ERR_INVALID (not such a file), ERR_UNSUPPORTED (a later version), ERR_CORRUPT (checksum: torn or
- * damaged; read again), ERR_RANGE (offsets that cannot be). */
+/* Writes one slot, OUTPUT_SLOT_BYTES; it belongs at output_slot_place in the file. */
+void output_slot_put(struct buf *out, const struct output_header *header);
+uint64_t output_slot_place(const struct output_header *header);
+/* The later of the whole slots. ERR_TRUNCATED (fewer than OUTPUT_HEADER_BYTES), ERR_INVALID (not such a file),
+ * ERR_UNSUPPORTED (a later version), ERR_CORRUPT (checksum: torn or damaged; read again), ERR_RANGE (offsets that
+ * cannot be). */
 MUST_CHECK enum err output_header_get(struct slice bytes, struct output_header *ret_header);
 
 /* Appends a record; its bytes are at most OUTPUT_LINE_BYTES_MAX. */

@@ -12,8 +12,8 @@
 #include "proto/wire.h"
 
 #define SEGMENTS_BLOCK_BYTES (4u * (OUTPUT_LINE_BYTES_MAX + OUTPUT_RECORD_HEADER_BYTES))
-#define SEGMENTS_HEADER_TRIES \
-	100u /* a torn header is whole a moment later, unless the disk is damaged */
+/* Both slots torn: the writer came by twice during the read, or the disk is damaged. */
+#define SEGMENTS_HEADER_TRIES 100u
 #define SEGMENTS_LINE_OVERHEAD 32u /* msgpack around a line's bytes */
 
 /* One reading: the file, its header as last seen, and a block of record bytes. */

@@ -35,14 +35,25 @@ static bool write_at(int descriptor, const uint8_t *bytes, size_t count, uint64_
 	return true;
 }
 
-/* The header's blocks are there since the file was made, so a full disk does not refuse it. */
-static void write_header(const struct spool *spool)
+/* The header's block is there since the file was made, so a full disk does not refuse it. */
+static bool write_header(struct spool *spool)
 {
-	uint8_t memory[OUTPUT_HEADER_BYTES];
+	uint8_t memory[OUTPUT_SLOT_BYTES];
 	struct buf out;
 	buf_init(&out, memory, sizeof(memory));
-	output_header_put(&out, &spool->header);
-	(void)write_at(spool->descriptor, memory, sizeof(memory), 0);
+	spool->header.sequence++;
+	output_slot_put(&out, &spool->header);
+	return write_at(spool->descriptor, memory, sizeof(memory), output_slot_place(&spool->header));
+}
+
+/* Both slots, so that the file has its whole header from the first moment on. */
+static bool write_first_header(struct spool *spool)
+{
+	uint8_t memory[OUTPUT_HEADER_BYTES] = {0};
+	struct buf out;
+	buf_init(&out, memory, sizeof(memory));
+	output_slot_put(&out, &spool->header);
+	return write_at(spool->descriptor, memory, sizeof(memory), 0);
 }
 
 enum err spool_create(struct spool *spool, int directory, const struct run_key *run, uint64_t bytes_max)
@@ -63,11 +74,7 @@ enum err spool_create(struct spool *spool, int directory, const struct run_key *
 	if (descriptor < 0)
 		return errno == EEXIST ? ERR_EXISTS : ERR_IO;
 	spool->descriptor = descriptor;
-	uint8_t memory[OUTPUT_HEADER_BYTES];
-	struct buf out;
-	buf_init(&out, memory, sizeof(memory));
-	output_header_put(&out, &spool->header);
-	if (!write_at(descriptor, memory, sizeof(memory), 0)) {
+	if (!write_first_header(spool)) {
 		spool_remove(spool, directory);
 		return ERR_IO;
 	}
@@ -180,7 +187,7 @@ static bool evict(struct spool *spool, uint64_t bytes, uint64_t content_bytes)
 		return false;
 	spool->tail_content -= evicted;
 	header->left_out_bytes += evicted;
-	write_header(spool);
+	(void)write_header(spool);
 	return true;
 }
 
@@ -392,7 +399,7 @@ void spool_feed(struct spool *spool, enum spool_pipe pipe, int64_t t_ms, const u
 	}
 	batch_flush(spool, &batch, t_ms);
 	if (spool->descriptor >= 0)
-		write_header(spool);
+		(void)write_header(spool);
 }
 
 void spool_finish(struct spool *spool, int64_t t_ms)
@@ -416,7 +423,7 @@ void spool_finish(struct spool *spool, int64_t t_ms)
 	if (spool->lost_unmarked > 0)
 		(void)append_lost_mark(spool, t_ms);
 	spool->header.is_complete = true;
-	write_header(spool);
+	(void)write_header(spool);
 	spool_close(spool);
 }
 

@@ -88,11 +88,12 @@ static void check_header(struct slice bytes)
 		assert(offset <= header.tail_end);
 	}
 	struct buf out;
-	buf_init(&out, memory, sizeof(memory));
-	output_header_put(&out, &header);
-	assert(out.bytes == OUTPUT_HEADER_BYTES);
+	memset(memory, 0, OUTPUT_HEADER_BYTES);
+	buf_init(&out, memory + output_slot_place(&header), OUTPUT_SLOT_BYTES);
+	output_slot_put(&out, &header);
+	assert(out.bytes == OUTPUT_SLOT_BYTES);
 	struct output_header again;
-	enum err err = output_header_get(buf_slice(&out), &again);
+	enum err err = output_header_get(slice_of(memory, OUTPUT_HEADER_BYTES), &again);
 	assert(err == ERR_OK && again.tail_end == header.tail_end);
 	char name[OUTPUT_NAME_BYTES];
 	output_name(&header.run, name);

@@ -241,10 +241,14 @@ def parse_records(data):
 
 
 def parse_output(data):
-    magic, version, flags = struct.unpack_from(">IHH", data, 0)
-    assert magic == 0x50534F31 and version == 1
-    # job 16, t 8, manual 16, shard 2, attempt 2
-    fields = struct.unpack_from(">7Q", data, 8 + 44)
+    # Two slots, of which the one with the greater sequence number counts.
+    slots = [data[at : at + 256] for at in (0, 256)]
+    slots = [slot for slot in slots if slot[:4] == b"PSO1"]
+    slot = max(slots, key=lambda slot: struct.unpack_from(">Q", slot, 8)[0])
+    _, version, flags = struct.unpack_from(">IHH", slot, 0)
+    assert version == 1
+    # sequence 8, job 16, t 8, manual 16, shard 2, attempt 2
+    fields = struct.unpack_from(">7Q", slot, 8 + 52)
     names = ["bytes_max", "total", "left_out", "lost", "head_end", "tail_start", "tail_end"]
     header = dict(zip(names, fields), head_closed=bool(flags & 1), complete=bool(flags & 2))
     head_max = header["bytes_max"] // 4

@@ -32,19 +32,56 @@ static struct output_header header_of_megabyte(void)
 	return header;
 }
 
+/* A header of which only one slot was written yet. */
+static void put_header(uint8_t memory[OUTPUT_HEADER_BYTES], const struct output_header *header)
+{
+	memset(memory, 0, OUTPUT_HEADER_BYTES);
+	struct buf out;
+	buf_init(&out, memory + output_slot_place(header), OUTPUT_SLOT_BYTES);
+	output_slot_put(&out, header);
+	assert_int_equal(out.bytes, OUTPUT_SLOT_BYTES);
+}
+
+static void the_later_whole_slot_counts(void **state)
+{
+	(void)state;
+	struct output_header header = header_of_megabyte();
+	uint8_t memory[OUTPUT_HEADER_BYTES];
+	put_header(memory, &header);
+	for (uint64_t sequence = 1; sequence < 6; sequence++) {
+		header.sequence = sequence;
+		header.tail_end++;
+		struct buf out;
+		buf_init(&out, memory + output_slot_place(&header), OUTPUT_SLOT_BYTES);
+		output_slot_put(&out, &header);
+		struct output_header back;
+		assert_int_equal(output_header_get(slice_of(memory, sizeof(memory)), &back), ERR_OK);
+		assert_int_equal(back.sequence, sequence);
+		assert_int_equal(back.tail_end, header.tail_end);
+		/* Torn while it is being written: the one before is still there. */
+		memory[output_slot_place(&header) + 100] ^= 1;
+		assert_int_equal(output_header_get(slice_of(memory, sizeof(memory)), &back), ERR_OK);
+		assert_int_equal(back.sequence, sequence - 1);
+		memory[output_slot_place(&header) + 100] ^= 1;
+	}
+	/* In the other one's place neither is taken. */
+	uint8_t swapped[OUTPUT_HEADER_BYTES];
+	memcpy(swapped, memory + OUTPUT_SLOT_BYTES, OUTPUT_SLOT_BYTES);
+	memcpy(swapped + OUTPUT_SLOT_BYTES, memory, OUTPUT_SLOT_BYTES);
+	struct output_header back;
+	assert_int_equal(output_header_get(slice_of(swapped, sizeof(swapped)), &back), ERR_CORRUPT);
+}
+
 static void a_header_comes_back_as_it_was_written(void **state)
 {
 	(void)state;
 	struct output_header header = header_of_megabyte();
 	uint8_t memory[OUTPUT_HEADER_BYTES];
-	struct buf out;
-	buf_init(&out, memory, sizeof(memory));
-	output_header_put(&out, &header);
-	assert_int_equal(out.bytes, OUTPUT_HEADER_BYTES);
+	put_header(memory, &header);
 
 	struct output_header back;
 	memset(&back, 0, sizeof(back));
-	assert_int_equal(output_header_get(buf_slice(&out), &back), ERR_OK);
+	assert_int_equal(output_header_get(slice_of(memory, sizeof(memory)), &back), ERR_OK);
 	assert_true(run_key_equal(&back.run, &header.run));
 	assert_int_equal(back.total_bytes, header.total_bytes);
 	assert_int_equal(back.left_out_bytes, header.left_out_bytes);
@@ -61,13 +98,11 @@ static void any_flipped_byte_of_a_header_is_seen(void **state)
 	(void)state;
 	struct output_header header = header_of_megabyte();
 	uint8_t memory[OUTPUT_HEADER_BYTES];
-	struct buf out;
-	buf_init(&out, memory, sizeof(memory));
-	output_header_put(&out, &header);
-	for (size_t i = 0; i < sizeof(memory); i++) {
+	put_header(memory, &header);
+	for (size_t i = 0; i < OUTPUT_SLOT_BYTES; i++) {
 		memory[i] ^= 0x40;
 		struct output_header back;
-		assert_int_not_equal(output_header_get(buf_slice(&out), &back), ERR_OK);
+		assert_int_not_equal(output_header_get(slice_of(memory, sizeof(memory)), &back), ERR_OK);
 		memory[i] ^= 0x40;
 	}
 	assert_int_equal(output_header_get(slice_of(memory, sizeof(memory) - 1), &header),
@@ -88,11 +123,9 @@ static void headers_with_impossible_offsets_are_refused(void **state)
 	cases[5].tail_start = cases[5].head_end; /* the ring cannot hold so much */
 	for (size_t i = 0; i < 6; i++) {
 		uint8_t memory[OUTPUT_HEADER_BYTES];
-		struct buf out;
-		buf_init(&out, memory, sizeof(memory));
-		output_header_put(&out, &cases[i]);
+		put_header(memory, &cases[i]);
 		struct output_header back;
-		assert_int_equal(output_header_get(buf_slice(&out), &back), ERR_RANGE);
+		assert_int_equal(output_header_get(slice_of(memory, sizeof(memory)), &back), ERR_RANGE);
 	}
 }
 
@@ -205,6 +238,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(a_header_comes_back_as_it_was_written, "a header comes back as it was written"),
+		CASE(the_later_whole_slot_counts, "the later whole slot counts, a torn one does not"),
 		CASE(any_flipped_byte_of_a_header_is_seen, "any flipped byte of a header is seen"),
 		CASE(headers_with_impossible_offsets_are_refused, "impossible offsets are refused"),
 		CASE(a_record_comes_back_as_it_was_written, "a record comes back as it was written"),
