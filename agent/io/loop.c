@@ -303,12 +303,9 @@ static void close_edges(struct loop *loop)
 	loop->streams = NULL;
 }
 
-static void run(struct loop *loop)
+void loop_announce(struct loop *loop)
 {
 	const struct loop_options *options = loop->options;
-	struct event started = {.type = EVENT_STARTED};
-	loop_step(loop, &started);
-	loop_sample(loop, 0);
 	char node[TEXT_ID_BYTES];
 	char where[TEXT_ADDRESS_BYTES] = "-";
 	text_format_id(options->identity->node, node);
@@ -317,6 +314,13 @@ static void run(struct loop *loop)
 	log_line(LOG_LEVEL_INFO, "ready socket=%s name=%s node=%s boot=%llu address=%s",
 		 options->config->socket_path, options->config->name, node,
 		 (unsigned long long)options->identity->boot, where);
+}
+
+static void run(struct loop *loop)
+{
+	struct event started = {.type = EVENT_STARTED};
+	loop_step(loop, &started);
+	loop_sample(loop, 0);
 	(void)uv_run(&loop->uv, UV_RUN_DEFAULT);
 }
 

@@ -40,6 +40,7 @@ struct loop {
 	struct hold in_flight;     /* leave with it */
 	struct hold gathering;     /* leave after the next one */
 	bool is_stepping;
+	bool is_announced;
 	/* Time. */
 	int timer_fd;
 	int wall_fd;
@@ -75,6 +76,10 @@ void loop_sample(struct loop *loop, int64_t age_ms_max);
 void loop_on_committed(void *context, enum err err, const struct problem *problem);
 /* The agent's end is decided: no event reaches the node any more. */
 void loop_begin_exit(struct loop *loop, int code);
+
+/* loop.c */
+/* The line `ready`: the socket listens, and what the first step has put is durable. */
+void loop_announce(struct loop *loop);
 
 /* deadline.c */
 struct clocks loop_clocks(void *context);

@@ -118,6 +118,10 @@ void loop_flush(struct loop *loop)
 		if (loop->gathering.first != NULL)
 			start_commit(loop);
 	}
+	if (!loop->is_announced && !writer_is_busy(&loop->writer)) {
+		loop->is_announced = true;
+		loop_announce(loop);
+	}
 	if (loop->udp != NULL)
 		udp_flush(loop->udp);
 	if (!loop->is_exiting)

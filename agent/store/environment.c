@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <lmdb.h>
 #include <string.h>
 
@@ -314,6 +315,12 @@ static int env_open(struct environment *environment, uint64_t file_bytes)
 		rc = mdb_env_set_mapsize(environment->env, environment->bytes_max);
 	if (rc == MDB_SUCCESS)
 		rc = mdb_env_open(environment->env, path, MDB_NOSUBDIR | MDB_NOTLS, 0600);
+	/* LMDB opens all its files so but this one. */
+	mdb_filehandle_t data_fd;
+	if (rc == MDB_SUCCESS)
+		rc = mdb_env_get_fd(environment->env, &data_fd);
+	if (rc == MDB_SUCCESS && fcntl(data_fd, F_SETFD, FD_CLOEXEC) != 0)
+		rc = errno;
 	int dead_count = 0;
 	if (rc == MDB_SUCCESS)
 		rc = mdb_reader_check(environment->env, &dead_count);
