@@ -412,6 +412,7 @@ void ledger_on_cursor(struct node *node, uint32_t job_slot, const struct cursor 
 		if (run->is_open)
 			continue;
 		run->is_open = true;
+		run->is_decided = false;
 		run->is_carried = !ledger_is_own_claim(node, vote, open);
 		run->is_arm_needed = true;
 		if (run->mine != RUN_MINE_NOT)

@@ -455,6 +455,12 @@ void planner_arm(struct node *node, uint32_t run_slot)
 	uint32_t slot = job_find(&node->jobs, run->record.key.job);
 	if (slot == JOB_NONE)
 		return;
+	if (!run->is_decided) {
+		/* Accepted here is not decided: a process is started only for a decided run (I9). */
+		heap_set(&node->runs.heap, run_slot, node->now.mono_us + ARM_US_MAX);
+		proposer_start(node, slot, REGISTER_CUR, 0, true);
+		return;
+	}
 	if (run->is_carried) {
 		/* Answered by planner_def_read; looked at again in case that proposal can not be made. */
 		heap_set(&node->runs.heap, run_slot, node->now.mono_us + ARM_US_MAX);
@@ -503,7 +509,7 @@ void planner_def_read(struct node *node, uint32_t slot, uint64_t def_counter)
 		uint32_t run_slot = link - 1;
 		struct run *run = &node->runs.runs[run_slot];
 		link = run->job_next;
-		if (!run->is_open || !run->is_carried || run_state_is_final(run->record.state))
+		if (!run->is_open || !run->is_decided || !run->is_carried || run_state_is_final(run->record.state))
 			continue;
 		run->is_carried = false;
 		if (run->record.def_counter >= def_counter || run->record.state >= RUN_STARTED) {
@@ -529,6 +535,7 @@ void planner_decided(struct node *node, uint32_t slot)
 		uint32_t run_slot = link - 1;
 		struct run *run = &node->runs.runs[run_slot];
 		link = run->job_next;
+		run->is_decided = run->is_decided || run->is_open;
 		if (run->is_open && (run->record.state < RUN_ARMED || run->is_arm_needed) &&
 		    !run_state_is_final(run->record.state))
 			planner_arm(node, run_slot);

@@ -23,6 +23,7 @@ struct run {
 	struct run_record record;
 	uint8_t mine;          /* enum run_mine */
 	bool is_open;          /* open in the cursor that this node accepted */
+	bool is_decided;       /* proposer: known to be in a decided cursor; what is merely accepted is never armed */
 	bool is_arm_needed;    /* proposer: ask again whatever is known (its boot changed, or a carried claim) */
 	bool is_carried;       /* claimed by another proposer: armed only after def was read from a majority */
 	bool is_kill_asked;
