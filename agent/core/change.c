@@ -213,16 +213,23 @@ bool change_build(struct node *node, uint32_t index, struct slice base, struct b
 	const struct def_request *repeated = id128_is_zero(change->id) ? NULL : def_value_find_request(&value, change->id);
 	bool is_same = is_there && (change->kind != CHANGE_PUT || change->is_replace) &&
 	               change_is_same(&value, change, definition);
-	if (repeated != NULL || is_same) {
+	change->is_unchanged = repeated != NULL || is_same;
+	change->is_repeated = repeated != NULL;
+	if (change->is_unchanged) {
+		/* What was found may be accepted and not decided, and its claims not yet called back: all of that is done
+		 * before it is said to be done. */
 		change->counter = repeated != NULL ? repeated->counter : value.counter;
-		change_answer(node, change, repeated != NULL);
-		change_free(node, index);
-		return false;
+		buf_put(out, base.data, base.bytes);
+		return true;
 	}
 	struct problem problem = { 0 };
 	if (change_judge(node, change, &value, is_there, &problem) != ERR_OK) {
-		change_refuse(node, index, &problem);
-		return false;
+		change->is_looking = is_held && value.counter != change->decided_counter;
+		if (change->is_looking)
+			buf_put(out, base.data, base.bytes);
+		else
+			change_refuse(node, index, &problem);
+		return change->is_looking;
 	}
 	change_apply(node, change, is_there, definition, &value);
 	def_value_put(out, &value);
@@ -253,6 +260,15 @@ static bool change_touches_cursor(const struct change *change)
 	return !(change->kind == CHANGE_PUT && !change->is_replace);
 }
 
+static void change_finish(struct node *node, uint32_t index)
+{
+	struct change *change = change_at(node, index);
+	uint32_t job = change->job;
+	change_answer(node, change, !change->is_unchanged || change->is_repeated);
+	change_free(node, index);
+	change_next(node, job);
+}
+
 void change_def_decided(struct node *node, uint32_t job, uint32_t index, struct slice bytes)
 {
 	struct def_value value;
@@ -264,12 +280,17 @@ void change_def_decided(struct node *node, uint32_t job, uint32_t index, struct 
 		return;
 	}
 	struct change *change = change_at(node, index);
-	change->counter = value.counter;
 	change->is_started = false;
-	if (!change_touches_cursor(change)) {
-		change_answer(node, change, true);
-		change_free(node, index);
+	if (change->is_looking) {
+		change->is_looking = false;
+		change->decided_counter = value.counter;
 		change_next(node, job);
+		return;
+	}
+	if (!change->is_unchanged)
+		change->counter = value.counter;
+	if (!change_touches_cursor(change)) {
+		change_finish(node, index);
 		return;
 	}
 	change->phase = CHANGE_CURSOR;
@@ -313,15 +334,6 @@ static uint32_t change_open_unstarted(struct node *node, const struct change *ch
 		change_send_revoke(node, run->record.executor, &revoke);
 	}
 	return count;
-}
-
-static void change_finish(struct node *node, uint32_t index)
-{
-	struct change *change = change_at(node, index);
-	uint32_t job = change->job;
-	change_answer(node, change, true);
-	change_free(node, index);
-	change_next(node, job);
 }
 
 void change_cursor_decided(struct node *node, uint32_t job, uint32_t index)

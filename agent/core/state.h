@@ -119,6 +119,10 @@ struct change {
 	bool let_finish;
 	bool is_late;
 	bool is_started;              /* the proposal of this phase is in hand */
+	bool is_unchanged;            /* nothing is to be changed, or was by the same request before */
+	bool is_repeated;             /* ... the latter */
+	bool is_looking;              /* the proposal only decides what was found, to judge by it */
+	uint64_t decided_counter;     /* version that is known to be decided; 0: none */
 	uint64_t counter;             /* the version decided */
 	int64_t deadline_us;
 	uint32_t wide;                /* PUT: buffer + 1 with the definition */
