@@ -44,6 +44,13 @@ static void watch_file(struct output_follower *follower)
 	follower->is_watched = err == ERR_OK;
 }
 
+static bool has_lines(struct slice lines)
+{
+	struct wire_reader reader;
+	wire_reader_init(&reader, lines);
+	return wire_get_array(&reader, OUTPUT_EVENT_BYTES) > 0;
+}
+
 static void read_one(struct output_follower *follower)
 {
 	struct output *output = follower->output;
@@ -82,7 +89,7 @@ static void read_one(struct output_follower *follower)
 	follower->is_due = !read.is_end;
 	bool is_last = !follower->is_follow || read.is_final;
 	/* A follower without a line to tell, and more to come: no news. */
-	bool is_news = is_last || lines.bytes > 1 || !follower->is_watched;
+	bool is_news = is_last || has_lines(buf_slice(&lines)) || !follower->is_watched;
 	if (is_last)
 		forget(follower);
 	if (is_news)
