@@ -59,6 +59,8 @@
 #define STEP_MS 300                   /* ranks of a set step in one after the other */
 #define TICK_MS 10                    /* claim moments in the same tick share a frame */
 #define LAST_LOOK_MS 20               /* before the moment: look, sync the start record, prepare the runner */
+#define LAST_LOOK_RUN_MS 2            /* ... and this much earlier for each run in hand: a spawn costs about a millisecond */
+#define LAST_LOOK_MS_MAX 200
 #define EARLY_SLACK_MS 1000           /* a voter refuses what is further ahead than LOOKAHEAD and this */
 #define MISFIRE_AFTER_MS 60000        /* a fire not claimed by then is a misfire */
 #define START_DEADLINE_MS_DEFAULT (3600 * 1000)

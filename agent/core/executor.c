@@ -202,7 +202,8 @@ static void executor_set_moment(struct node *node, struct run *run, const struct
 		start_in_us = own_us;
 	run->start_us = node->now.mono_us + start_in_us;
 	run->deadline_us = node->now.mono_us + arm->deadline_in_us;
-	run->look_us = run->start_us - LAST_LOOK_MS * 1000;
+	int64_t look_ms = LAST_LOOK_MS + (int64_t)node->running_count * LAST_LOOK_RUN_MS;
+	run->look_us = run->start_us - (look_ms < LAST_LOOK_MS_MAX ? look_ms : LAST_LOOK_MS_MAX) * 1000;
 	if (run->look_us < node->now.mono_us)
 		run->look_us = node->now.mono_us;
 }

@@ -38,12 +38,13 @@ static void executor_verdict(struct node *node, struct run_record *record, const
 		break;
 	case RUNNER_CAUSE_TIMEOUT:
 		record->verdict = VERDICT_TIMEOUT;
-		text[0] = '\0';
 		break;
 	case RUNNER_CAUSE_KILLED:
 		record->verdict = VERDICT_KILLED;
 		break;
 	case RUNNER_CAUSE_REVOKED:
+		record->verdict = VERDICT_NONE; /* never exec'd: another may take it */
+		break;
 	case RUNNER_CAUSE_LOST:
 		record->verdict = VERDICT_LOST;
 		text_copy(text, sizeof(text), "crashed");
@@ -93,8 +94,12 @@ static void executor_on_ended(struct node *node, const struct runner_report *rep
 	record->rss_bytes_max = report->usage.rss_bytes_max;
 	record->output_bytes = report->output_bytes;
 	executor_verdict(node, record, report);
-	figures_ended(node, record->verdict);
-	executor_over(node, slot, RUN_ENDED);
+	if (report->cause == RUNNER_CAUSE_REVOKED) {
+		executor_over(node, slot, RUN_RELEASED);
+	} else {
+		figures_ended(node, record->verdict);
+		executor_over(node, slot, RUN_ENDED);
+	}
 	effects_runner(node->effects, &forget);
 }
 
@@ -107,6 +112,9 @@ static void executor_on_unknown(struct node *node, uint32_t slot, bool is_same_b
 	run->record.verdict = VERDICT_LOST;
 	text_copy(run->record.reason, sizeof(run->record.reason), is_same_boot ? "crashed" : "host");
 	figures_ended(node, VERDICT_LOST);
+	/* Once our end record is synced nobody prepares this run again: its fence may go. */
+	struct runner_order forget = { .type = RUNNER_FORGET, .run = run->record.key };
+	effects_runner(node->effects, &forget);
 	executor_over(node, slot, RUN_ENDED);
 }
 
