@@ -97,9 +97,27 @@ static void read_one(struct output_follower *follower)
 	mem_free(memory);
 }
 
+static void tell_refused(struct output *output)
+{
+	uint32_t count = output->refused_count;
+	uint64_t tickets[OUTPUT_PENDING_MAX];
+	memcpy(tickets, output->refused, count * sizeof(tickets[0]));
+	output->refused_count = 0;
+	static const uint8_t no_lines = 0x90;
+	for (uint32_t i = 0; i < count; i++) {
+		struct event event = {.type = EVENT_OUTPUT, .bytes = slice_of(&no_lines, 1)};
+		event.output.ticket = tickets[i];
+		event.output.end.is_end = true;
+		event.output.end.is_final = true;
+		event.output.err = ERR_FULL;
+		output->host->step(output->host->context, &event);
+	}
+}
+
 static void on_timer(uv_timer_t *timer)
 {
 	struct output *output = timer->data;
+	tell_refused(output);
 	bool is_any_due = false;
 	for (uint32_t i = 0; i < OUTPUT_PENDING_MAX; i++) {
 		struct output_follower *follower = &output->followers[i];
@@ -138,8 +156,11 @@ void output_read(struct output *output, uint64_t ticket, const struct run_key *r
 			free_place = follower;
 	}
 	if (free_place == NULL) {
-		log_line(LOG_LEVEL_WARN, "output: more than %u reads at a time, one is dropped",
-			 OUTPUT_PENDING_MAX);
+		if (output->refused_count < OUTPUT_PENDING_MAX)
+			output->refused[output->refused_count++] = ticket;
+		else
+			log_line(LOG_LEVEL_WARN, "output: too many reads at a time, one is dropped");
+		wake(output, 0);
 		return;
 	}
 	/* Over its limit a follower still gets what is there, and asks again. */

@@ -38,13 +38,15 @@ struct output {
 	bool is_open;
 	struct output_follower followers[OUTPUT_PENDING_MAX];
 	uint32_t follow_count;
+	uint64_t refused[OUTPUT_PENDING_MAX]; /* tickets to be told ERR_FULL */
+	uint32_t refused_count;
 };
 
 /* Borrows host and watch. ERR_RANGE: the path is too long. */
 MUST_CHECK enum err output_open(struct output *output, struct host *host, struct watch *watch,
 				const char *directory, struct problem *problem);
-/* Effects. What can not be done is answered too, with an error in EVENT_OUTPUT; only with OUTPUT_PENDING_MAX of them
- * open is a request dropped, with a line in the log. */
+/* Effects. What can not be done is answered too, with an error in EVENT_OUTPUT: ERR_FULL with OUTPUT_PENDING_MAX of
+ * them open. Only when as many have been refused in the same turn is a request dropped, with a line in the log. */
 void output_read(struct output *output, uint64_t ticket, const struct run_key *run, uint64_t offset,
 		 bool is_tail, bool is_follow);
 void output_stop(struct output *output, uint64_t ticket);

@@ -58,7 +58,7 @@ struct streams {
 	uint64_t last_number;
 	struct stream *first;
 	uint32_t inbound_count, outbound_count;
-	int64_t log_mono_us; /* a failed dial is not logged again before */
+	int64_t log_mono_us[2]; /* not before then again: of accepted and of dialled ones */
 };
 
 static int64_t now_us(const struct streams *streams)
@@ -129,8 +129,8 @@ static void stream_end(struct stream *stream, const char *why)
 static void stream_fail(struct stream *stream, const char *why)
 {
 	int64_t now = now_us(stream->streams);
-	if (stream->state != STREAM_CLOSING && now >= stream->streams->log_mono_us) {
-		stream->streams->log_mono_us = now + (int64_t)LOG_EVERY_MS * 1000;
+	if (stream->state != STREAM_CLOSING && now >= stream->streams->log_mono_us[stream->is_dialled]) {
+		stream->streams->log_mono_us[stream->is_dialled] = now + (int64_t)LOG_EVERY_MS * 1000;
 		char where[TEXT_ADDRESS_BYTES];
 		text_format_address(&stream->peer, where);
 		log_line(LOG_LEVEL_WARN, "stream peer=%s dialled=%d: %s", where, stream->is_dialled,

@@ -185,9 +185,14 @@ static void test_limits(void **state)
 	for (unsigned i = 0; i < OUTPUT_PENDING_MAX + 3; i++)
 		output_read(&output, i + 1, &run, 0, false, true);
 	assert_int_equal(output.follow_count, OUTPUT_FOLLOWERS_MAX);
-	(void)fake_host_await(&fake, EVENT_OUTPUT, OUTPUT_PENDING_MAX);
+	(void)fake_host_await(&fake, EVENT_OUTPUT, OUTPUT_PENDING_MAX + 3);
 	fake_host_turn(&fake, 5);
-	assert_int_equal(fake.event_count, OUTPUT_PENDING_MAX);
+	assert_int_equal(fake.event_count, OUTPUT_PENDING_MAX + 3);
+	for (unsigned i = 0; i < fake.event_count; i++) {
+		enum err expected = fake.events[i].event.output.ticket > OUTPUT_PENDING_MAX ? ERR_FULL
+											    : ERR_OK;
+		assert_int_equal(fake.events[i].event.output.err, expected);
+	}
 	/* Those over the limit got what there was; the others go on. */
 	fake.event_count = 0;
 	say("y\n");
