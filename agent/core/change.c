@@ -35,12 +35,15 @@ static uint32_t change_take(struct node *node)
 	return index;
 }
 
+/* Not a buffer that proposals need too: with many changes under way none of them would come to an end. */
+static uint8_t *change_definition(struct node *node, uint32_t index)
+{
+	return node->change_definitions + (size_t)(index - 1) * DEFINITION_BYTES_MAX;
+}
+
 static void change_free(struct node *node, uint32_t index)
 {
 	struct change *change = change_at(node, index);
-	if (change->wide != 0)
-		node_wide_free(node, change->wide);
-	change->wide = 0;
 	change->phase = CHANGE_FREE;
 	change->free_next = node->change_free;
 	node->change_free = index;
@@ -207,8 +210,8 @@ bool change_build(struct node *node, uint32_t index, struct slice base, struct b
 	bool is_held = base.bytes > 0 && def_value_get(base, &value) == ERR_OK;
 	bool is_there = is_held && !value.is_deleted;
 	struct slice definition = { 0 };
-	if (change->wide != 0)
-		definition = slice_of(node_wide(node, change->wide), change->wide_bytes);
+	if (change->kind == CHANGE_PUT)
+		definition = slice_of(change_definition(node, index), change->definition_bytes);
 
 	const struct def_request *repeated = id128_is_zero(change->id) ? NULL : def_value_find_request(&value, change->id);
 	bool is_same = is_there && (change->kind != CHANGE_PUT || change->is_replace) &&
@@ -446,10 +449,7 @@ void change_start(struct node *node, const struct asker *asker, const struct cha
 	}
 	uint32_t job = job_add(&node->jobs, id, place_arc(id));
 	uint32_t index = job == JOB_NONE ? 0 : change_take(node);
-	uint32_t wide = index == 0 || request->kind != CHANGE_PUT ? 0 : node_wide_take(node);
-	if (index == 0 || (request->kind == CHANGE_PUT && wide == 0)) {
-		if (index != 0)
-			change_free(node, index);
+	if (index == 0) {
 		problem_set(&problem, ERR_FULL, "job: too many jobs, or changes in progress, on this agent");
 		problem_hint(&problem, "try again in a second");
 		answer_error(node, asker, &problem);
@@ -458,13 +458,14 @@ void change_start(struct node *node, const struct asker *asker, const struct cha
 	struct change *change = change_at(node, index);
 	*change = (struct change){ .phase = CHANGE_DEF, .kind = request->kind, .job = job, .id = request->id,
 		                   .is_replace = request->is_replace, .is_catch_up = request->is_catch_up,
-		                   .let_finish = request->let_finish, .is_late = request->is_late, .wide = wide,
+		                   .let_finish = request->let_finish, .is_late = request->is_late,
 		                   .asker = *asker, .deadline_us = node->now.mono_us + CHANGE_DEADLINE_US };
 	text_copy_slice(change->name, sizeof(change->name), request->name);
 	text_copy_slice(change->reason, sizeof(change->reason), request->reason);
-	if (wide != 0) {
-		memcpy(node_wide(node, wide), request->definition.data, request->definition.bytes);
-		change->wide_bytes = (uint32_t)request->definition.bytes;
+	if (request->kind == CHANGE_PUT) {
+		assert(request->definition.bytes <= DEFINITION_BYTES_MAX);
+		memcpy(change_definition(node, index), request->definition.data, request->definition.bytes);
+		change->definition_bytes = (uint32_t)request->definition.bytes;
 	}
 	change_next(node, job);
 }

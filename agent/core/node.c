@@ -59,6 +59,7 @@ static struct node *node_carve(struct carve *carve, const struct node_config *co
 	node->wides = carve_take(carve, WIDE_MAX, WIDE_BYTES);
 	node->manuals = carve_take(carve, MANUALS_MAX, sizeof(*node->manuals));
 	node->changes = carve_take(carve, CHANGES_MAX, sizeof(*node->changes));
+	node->change_definitions = carve_take(carve, CHANGES_MAX, DEFINITION_BYTES_MAX);
 	node->outbox.items = carve_take(carve, OUTBOX_ITEMS_MAX, sizeof(*node->outbox.items));
 	uint8_t *outbox_bytes = carve_take(carve, OUTBOX_BYTES, 1);
 	node->outbox.frame = carve_take(carve, FRAME_BYTES_MAX, 1);
@@ -168,15 +169,25 @@ int64_t node_mono_of(const struct node *node, int64_t cluster_ms)
 	return node->now.mono_us + (cluster_ms - node->cluster_ms) * 1000;
 }
 
-uint32_t node_wide_take(struct node *node)
+static uint32_t node_wide_take_from(struct node *node, uint32_t first)
 {
-	for (uint32_t i = 0; i < WIDE_MAX; i++) {
+	for (uint32_t i = first; i < WIDE_MAX; i++) {
 		if (node->wide_is_used[i])
 			continue;
 		node->wide_is_used[i] = true;
 		return i + 1;
 	}
 	return 0;
+}
+
+uint32_t node_wide_take(struct node *node)
+{
+	return node_wide_take_from(node, 0);
+}
+
+uint32_t node_wide_take_to_keep(struct node *node)
+{
+	return node_wide_take_from(node, WIDE_STEP_MAX);
 }
 
 uint8_t *node_wide(struct node *node, uint32_t wide)

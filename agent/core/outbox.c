@@ -50,11 +50,10 @@ static void outbox_send_from(struct node *node, uint32_t first)
 		item_count--;
 	}
 	assert(!frame.has_overflowed);
+	/* Just started, a node may know the name of a peer but not yet where it is: what waits for an answer is sent again. */
 	const struct member *member = node_member(node, to);
-	struct address address = { 0 };
-	if (member != NULL)
-		address = member->address;
-	effects_stream(node->effects, to, &address, buf_slice(&frame));
+	if (member != NULL && member->address.family != 0)
+		effects_stream(node->effects, to, &member->address, buf_slice(&frame));
 }
 
 void outbox_flush(struct node *node)

@@ -250,7 +250,7 @@ static bool proposer_keep(struct node *node, struct proposal *proposal, const st
 		return true;
 	}
 	if (proposal->wide == 0)
-		proposal->wide = node_wide_take(node);
+		proposal->wide = node_wide_take_to_keep(node);
 	if (proposal->wide == 0 || item.bytes > WIDE_BYTES)
 		return false;
 	memcpy(node_wide(node, proposal->wide), item.data, item.bytes);
@@ -399,21 +399,23 @@ static void proposer_on_old_def(struct node *node, uint32_t index)
 	proposer_start(node, job, REGISTER_DEF, 0, true);
 }
 
-static void proposer_keep_best(struct node *node, struct proposal *proposal, const struct voted *voted, bool is_own)
+/* False: there is no room for the value that came with this promise, so the promise must not count. */
+static bool proposer_keep_best(struct node *node, struct proposal *proposal, const struct voted *voted, bool is_own)
 {
 	if (mutant_is_on(MUTANT_NOADOPT))
-		return;
+		return true;
 	if (ballot_is_zero(&voted->other) || ballot_compare(&voted->other, &proposal->best_ballot) <= 0)
-		return;
+		return true;
 	if (!is_own) {
 		if (proposal->wide == 0)
-			proposal->wide = node_wide_take(node);
+			proposal->wide = node_wide_take_to_keep(node);
 		if (proposal->wide == 0 || voted->value.bytes > WIDE_BYTES)
-			return;
+			return false;
 		memcpy(node_wide(node, proposal->wide), voted->value.data, voted->value.bytes);
 		proposal->wide_bytes = (uint32_t)voted->value.bytes;
 	}
 	proposal->best_ballot = voted->other;
+	return true;
 }
 
 static void proposer_refused(struct node *node, uint32_t index, uint32_t member, const struct voted *voted)
@@ -448,8 +450,8 @@ static void proposer_count(struct node *node, uint32_t index, uint32_t member, c
 		proposer_refused(node, index, member, voted);
 		return;
 	}
-	if (proposal->phase == PROPOSAL_PREPARE)
-		proposer_keep_best(node, proposal, voted, is_own);
+	if (proposal->phase == PROPOSAL_PREPARE && !proposer_keep_best(node, proposal, voted, is_own))
+		return; /* asked again when the request is repeated */
 	uint32_t answer_count;
 	if (mutant_is_on(MUTANT_ACKTWICE)) {
 		answer_count = mask_count(proposal->answered_mask) + 1;

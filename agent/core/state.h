@@ -41,6 +41,7 @@ struct asker {
 #define PROPOSAL_INLINE_BYTES 1536u  /* an ACCEPT item that fits is kept for repeats; larger ones take a wide buffer */
 #define WIDE_BYTES (DEF_VALUE_BYTES_MAX + CURSOR_BYTES_MAX + 16384u)
 #define WIDE_MAX 48u
+#define WIDE_STEP_MAX 8u             /* of these are never kept beyond a step, so that a step finds one */
 
 enum proposal_phase { PROPOSAL_FREE, PROPOSAL_BACKOFF, PROPOSAL_PREPARE, PROPOSAL_ACCEPT };
 
@@ -125,8 +126,7 @@ struct change {
 	uint64_t decided_counter;     /* version that is known to be decided; 0: none */
 	uint64_t counter;             /* the version decided */
 	int64_t deadline_us;
-	uint32_t wide;                /* PUT: buffer + 1 with the definition */
-	uint32_t wide_bytes;
+	uint32_t definition_bytes;    /* PUT: in change_definition() */
 	char name[JOB_NAME_BYTES_MAX + 1];
 	char reason[REASON_BYTES_MAX + 1];
 	struct asker asker;
@@ -193,6 +193,7 @@ struct node {
 	struct heap proposal_heap;
 	uint64_t request_number;
 	uint8_t *wides;            /* WIDE_MAX buffers of WIDE_BYTES */
+	uint8_t *change_definitions; /* CHANGES_MAX of DEFINITION_BYTES_MAX */
 	bool wide_is_used[WIDE_MAX];
 	struct manual *manuals;
 	uint32_t manual_free;
@@ -243,7 +244,9 @@ struct id128 node_proposer(const struct node *node, const struct job *job);
 bool node_is_proposer(const struct node *node, const struct job *job);
 /* Boot-time moment of a cluster time. */
 int64_t node_mono_of(const struct node *node, int64_t cluster_ms);
-uint32_t node_wide_take(struct node *node);           /* index + 1; 0: none free */
+/* Index + 1. Some are for use within a step, which never finds none; what is kept longer gets 0 when only these are left. */
+uint32_t node_wide_take(struct node *node);
+uint32_t node_wide_take_to_keep(struct node *node);
 uint8_t *node_wide(struct node *node, uint32_t wide); /* WIDE_BYTES */
 void node_wide_free(struct node *node, uint32_t wide);
 void node_update_meta(struct node *node); /* own flags changed: gossip them */
