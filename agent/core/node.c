@@ -328,6 +328,7 @@ static void node_drain_swim(struct node *node)
 		switch (change.type) {
 		case SWIM_CHANGE_MEMBER:
 			planner_on_members_changed(node, change.id);
+			sync_on_members_changed(node);
 			live_members_changed(node);
 			break;
 		case SWIM_CHANGE_JOINED:

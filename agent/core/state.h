@@ -165,7 +165,7 @@ struct figures {
 #define EXECUTOR_DROPS_MAX 64u
 
 /* ---- the node ---- */
-struct relay_state; /* relay.c */
+struct query_state; /* query.h */
 struct live_state;  /* live.c */
 
 struct node {
@@ -218,7 +218,7 @@ struct node {
 	uint64_t memory_bytes, memory_free_bytes;
 	int64_t started_us;
 
-	struct relay_state *relay;
+	struct query_state *query;
 	struct live_state *live;
 
 	/* Scratch, used within one function and its callees as each says. */
@@ -355,6 +355,7 @@ void catalog_send(struct node *node, struct id128 to, struct id128 job);
 /* ---- sync.c: anti-entropy ---- */
 void sync_on_start(struct node *node);
 void sync_on_deadline(struct node *node);
+void sync_on_members_changed(struct node *node);
 void sync_on_frame(struct node *node, struct id128 from, enum message_type type, uint32_t item_count, struct wire_reader *reader);
 /* A copy changed its counter: keeps the sums. counter 0: was, or is, not there. */
 void sync_count(struct node *node, uint16_t arc, struct id128 key, uint64_t counter_before, uint64_t counter_now);
@@ -409,7 +410,7 @@ void query_on_output(struct node *node, const struct event *event);
 void query_on_client_gone(struct node *node, uint64_t client);
 void query_on_deadline(struct node *node);
 int64_t query_next_deadline_us(const struct node *node);
-size_t query_bytes(void); /* memory of relay and live state */
+size_t query_bytes(void); /* memory of query and live state */
 void query_init(struct node *node, void *memory);
 
 /* ---- relay.c: answers, and requests passed on ---- */
