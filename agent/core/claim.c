@@ -113,7 +113,9 @@ static void claim_finish(struct claim *claim)
 		struct run_key key = cursor_run_key(claim->job->id, &node->cursor.open[i]);
 		uint32_t slot = run_find(&node->runs, &key);
 		i++;
-		if (slot == RUN_NONE || claim->extra->end_count == VOTE_ENDS_MAX || !claim_has_room(claim))
+		/* One place is kept for the pass of a pause or a resume. */
+		if (slot == RUN_NONE || claim->extra->end_count == VOTE_ENDS_MAX || !claim_has_room(claim) ||
+		    claim->extra->add_count == VOTE_ADDS_MAX - 1)
 			continue;
 		const struct run *run = &node->runs.runs[slot];
 		struct run_record record = run->record;

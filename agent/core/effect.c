@@ -22,6 +22,14 @@ bool effects_has_room(const struct effects *effects)
 	       buf_left(&effects->arena) >= EFFECTS_ARENA_RESERVE;
 }
 
+bool effects_fits_stream(const struct effects *effects, size_t bytes, bool keeps_room)
+{
+	uint32_t count_reserve = keeps_room ? EFFECTS_COUNT_RESERVE : 0;
+	size_t bytes_reserve = keeps_room ? EFFECTS_ARENA_RESERVE : 0;
+	return effects->count + 1 + count_reserve <= EFFECTS_MAX &&
+	       buf_left(&effects->arena) >= bytes + bytes_reserve;
+}
+
 static struct slice arena_copy(struct effects *effects, struct slice bytes)
 {
 	size_t start = effects->arena.bytes;

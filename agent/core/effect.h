@@ -71,6 +71,9 @@ void effects_clear(struct effects *effects);
 /* True while another step's part may be added without setting `more`. */
 bool effects_has_room(const struct effects *effects);
 
+/* True if a stream frame of so many bytes still fits, and the room that one part of a step is promised beside it if `keeps_room`. */
+bool effects_fits_stream(const struct effects *effects, size_t bytes, bool keeps_room);
+
 /* Each copies its bytes into the arena. A list that is full is our own bug (assert): ask effects_has_room first. */
 void effects_datagram(struct effects *effects, const struct address *to, struct slice bytes);
 void effects_stream(struct effects *effects, struct id128 node, const struct address *address, struct slice bytes);

@@ -4,13 +4,15 @@
 
 #include "agent/core/state.h"
 
+static void outbox_send(struct node *node, bool keeps_room);
+
 void outbox_put(struct node *node, struct id128 to, enum message_type type, struct slice item)
 {
 	struct outbox *outbox = &node->outbox;
 	assert(item.bytes > 0);
 	assert(!id128_equal(to, node->config.id));
 	if (outbox->count == OUTBOX_ITEMS_MAX || buf_left(&outbox->bytes) < item.bytes)
-		outbox_flush(node);
+		outbox_send(node, true);
 
 	outbox->items[outbox->count++] = (struct outbox_item){ .to = to,
 		                                               .type = type,
@@ -21,7 +23,7 @@ void outbox_put(struct node *node, struct id128 to, enum message_type type, stru
 }
 
 /* Sends the items [first, ...) that go the way of items[first], until the frame is full; marks them as gone. */
-static void outbox_send_from(struct node *node, uint32_t first)
+static void outbox_send_from(struct node *node, uint32_t first, bool keeps_room)
 {
 	struct outbox *outbox = &node->outbox;
 	struct id128 to = outbox->items[first].to;
@@ -50,18 +52,27 @@ static void outbox_send_from(struct node *node, uint32_t first)
 		item_count--;
 	}
 	assert(!frame.has_overflowed);
+	/* A frame of small questions may ask for more than one step can answer. Streams do not promise delivery: who waits for
+	 * the rest asks again, and for less. */
+	if (!effects_fits_stream(node->effects, frame.bytes, keeps_room))
+		return;
 	/* Just started, a node may know the name of a peer but not yet where it is: what waits for an answer is sent again. */
 	const struct member *member = node_member(node, to);
 	if (member != NULL && member->address.family != 0)
 		effects_stream(node->effects, to, &member->address, buf_slice(&frame));
 }
 
-void outbox_flush(struct node *node)
+static void outbox_send(struct node *node, bool keeps_room)
 {
 	struct outbox *outbox = &node->outbox;
 	for (uint32_t i = 0; i < outbox->count; i++)
 		if (outbox->items[i].bytes != 0)
-			outbox_send_from(node, i);
+			outbox_send_from(node, i, keeps_room);
 	outbox->count = 0;
 	buf_clear(&outbox->bytes);
+}
+
+void outbox_flush(struct node *node)
+{
+	outbox_send(node, false);
 }
