@@ -30,8 +30,6 @@ static void executor_settle(struct node *node, uint32_t slot)
 	ledger_drop(node, slot);
 }
 
-static void executor_start(struct node *node, uint32_t slot);
-
 static void executor_acknowledged(struct node *node, uint32_t slot, uint32_t member)
 {
 	struct run *run = &node->runs.runs[slot];
@@ -40,7 +38,10 @@ static void executor_acknowledged(struct node *node, uint32_t slot, uint32_t mem
 	if ((uint32_t)__builtin_popcount(run->ack_mask) < arc_set_majority(set))
 		return;
 	if (run->mine == RUN_MINE_ASKING) {
-		executor_start(node, slot);
+		/* In its turn: many answers in one frame are more orders than one step has room for. */
+		run->mine = RUN_MINE_ARMED;
+		run->look_us = node->now.mono_us;
+		heap_set(&node->runs.heap, slot, run->look_us);
 		return;
 	}
 	if (run->mine == RUN_MINE_STARTED)
@@ -272,14 +273,28 @@ void executor_arm(struct node *node, struct id128 from, const struct arm *arm)
 		struct run_record held;
 		if (ledger_read(node, &arm->run, &held) == ERR_OK && run_state_is_final(held.state))
 			record = held;
+		record.executor = node->config.id;
 		executor_answer(node, from, &record);
 		return;
 	}
 	if (start_record_is_below_floor(node->store, &arm->run)) {
+		struct run_record held;
+		if (ledger_read(node, &arm->run, &held) == ERR_OK && held.state > RUN_LOST)
+			record = held;
 		executor_answer(node, from, &record); /* GONE: starts nothing, and counts as lost */
 		return;
 	}
 	executor_arm_new(node, from, arm);
+}
+
+/* Times that can be reckoned with; a run has a job. */
+static bool arm_is_sane(const struct arm *arm)
+{
+	const int64_t span_us_max = INT64_C(400) * 86400 * 1000000;
+	const int64_t t_ms_max = (int64_t)(YEAR_MAX + 1 - YEAR_MIN) * 366 * 86400 * 1000;
+	return !id128_is_zero(arm->run.job) && arm->run.t_ms >= 0 && arm->run.t_ms <= t_ms_max &&
+	       arm->start_in_us >= -span_us_max && arm->start_in_us <= span_us_max &&
+	       arm->deadline_in_us >= -span_us_max && arm->deadline_in_us <= span_us_max;
 }
 
 void executor_on_arm(struct node *node, struct id128 from, uint32_t item_count, struct wire_reader *reader)
@@ -290,7 +305,7 @@ void executor_on_arm(struct node *node, struct id128 from, uint32_t item_count, 
 		if (reader->err != ERR_OK)
 			return;
 		const struct arc_set *set = node_set(node, place_arc(arm.run.job));
-		if (set != NULL && arc_set_find(set, from) >= 0)
+		if (set != NULL && arc_set_find(set, from) >= 0 && arm_is_sane(&arm))
 			executor_arm(node, from, &arm);
 	}
 }
@@ -341,7 +356,7 @@ void executor_on_revoke(struct node *node, struct id128 from, uint32_t item_coun
 		if (reader->err != ERR_OK)
 			return;
 		const struct arc_set *set = node_set(node, place_arc(revoke.run.job));
-		if (set != NULL && arc_set_find(set, from) >= 0)
+		if (set != NULL && arc_set_find(set, from) >= 0 && !id128_is_zero(revoke.run.job))
 			executor_revoke(node, from, &revoke);
 	}
 }
@@ -478,6 +493,11 @@ static void executor_look(struct node *node, uint32_t slot)
 void executor_on_run_deadline(struct node *node, uint32_t slot)
 {
 	struct run *run = &node->runs.runs[slot];
+	if (run->is_ask_needed && node->runner_is_up) {
+		run->is_ask_needed = false;
+		struct runner_order ask = { .type = RUNNER_ASK, .run = run->record.key };
+		effects_runner(node->effects, &ask);
+	}
 	switch ((enum run_mine)run->mine) {
 	case RUN_MINE_ARMED:
 		if (node->now.mono_us < run->look_us)

@@ -138,10 +138,10 @@ static void executor_on_hello(struct node *node, const struct runner_report *rep
 	for (uint32_t slot = run_next_slot(&node->runs, RUN_NONE); slot != RUN_NONE;
 	     slot = run_next_slot(&node->runs, slot)) {
 		struct run *run = &node->runs.runs[slot];
-		struct runner_order ask = { .type = RUNNER_ASK, .run = run->record.key };
-		if ((run->mine == RUN_MINE_PREPARED || run->mine == RUN_MINE_STARTED) &&
-		    effects_has_room(node->effects))
-			effects_runner(node->effects, &ask);
+		if (run->mine != RUN_MINE_PREPARED && run->mine != RUN_MINE_STARTED)
+			continue;
+		run->is_ask_needed = true; /* in its turn: there may be more than one step has room for */
+		heap_set(&node->runs.heap, slot, node->now.mono_us);
 	}
 }
 
@@ -206,7 +206,14 @@ static void executor_load(struct node *node, const struct run_key *key, enum sta
 		return;
 	struct run *run = &node->runs.runs[slot];
 	run->record = record;
-	if (state == START_STARTED && !run_state_is_final(record.state)) {
+	if (state == START_STARTED && record.state <= RUN_LOST) {
+		/* `lost` is a proposer's word: the process may live, and the last word is still to be said. */
+		if (record.state == RUN_LOST) {
+			run->record.state = RUN_ARMED;
+			run->record.verdict = VERDICT_NONE;
+			run->record.reason[0] = '\0';
+			run->record.ended_ms = 0;
+		}
 		/* The runner outlives us: it is asked when it says hello. */
 		run->mine = record.started_ms != 0 ? RUN_MINE_STARTED : RUN_MINE_PREPARED;
 		node->running_count++;
@@ -226,7 +233,7 @@ void executor_on_start(struct node *node)
 	uint8_t key_memory[64];
 	struct buf key;
 	buf_init(&key, key_memory, sizeof(key_memory));
-	uint8_t value_memory[16];
+	uint8_t value_memory[RUN_KEY_BYTES + 16u];
 	struct buf value;
 	buf_init(&value, value_memory, sizeof(value_memory));
 	while (node->store->next(node->store->context, TABLE_STARTS, buf_slice(&key), &key, &value) == ERR_OK) {

@@ -36,6 +36,8 @@ struct run {
 	int64_t sent_us;       /* last ARM (proposer) or last word to the set (executor) */
 	int64_t look_us;       /* executor: when the last look was to be */
 	uint8_t tell_count;    /* executor: how often record.state was told; paces the repeats */
+	bool is_end_seen;      /* its end is in the job's row already */
+	bool is_ask_needed;    /* executor: the runner is to be asked what became of it */
 	bool is_gone;          /* executor: the set does not have it open any more */
 	uint64_t executor_boot; /* proposer: the boot that last spoke of it */
 	uint32_t job_next;      /* next run of the same job: slot + 1 */

@@ -1,4 +1,6 @@
-/* Start records and floors. A floor's key is the job id and one byte, so that it can not be taken for a run. */
+/* Start records and floors. A floor's key is the job id and one byte, so that it can not be taken for a run; its value is the
+ * highest run that was dropped, in the order of runs. Manual runs have a floor of their own: a fire that is caught up
+ * later than one of them is older by its t. */
 #include "agent/core/start_record.h"
 
 #include <string.h>
@@ -6,7 +8,7 @@
 #include "proto/run_record.h"
 
 #define FLOOR_KEY_BYTES 17u
-#define FLOOR_VALUE_BYTES 8u
+#define FLOOR_VALUE_BYTES RUN_KEY_BYTES
 
 static bool start_state_is_known(uint8_t byte)
 {
@@ -36,23 +38,10 @@ void start_record_put(const struct store_view *store, const struct run_key *run,
 	store->put(store->context, TABLE_STARTS, slice_of(key, sizeof(key)), slice_of(&value, sizeof(value)));
 }
 
-static void floor_key(struct id128 job, uint8_t ret_key[FLOOR_KEY_BYTES])
+static void floor_key(const struct run_key *run, uint8_t ret_key[FLOOR_KEY_BYTES])
 {
-	memcpy(ret_key, job.bytes, 16);
-	ret_key[16] = 'F';
-}
-
-static int64_t floor_get(const struct store_view *store, struct id128 job)
-{
-	uint8_t key[FLOOR_KEY_BYTES];
-	floor_key(job, key);
-	uint8_t memory[FLOOR_VALUE_BYTES];
-	struct buf value;
-	buf_init(&value, memory, sizeof(memory));
-	if (store->get(store->context, TABLE_STARTS, slice_of(key, sizeof(key)), &value) != ERR_OK ||
-	    value.bytes != FLOOR_VALUE_BYTES)
-		return INT64_MIN;
-	return (int64_t)load_u64(memory);
+	memcpy(ret_key, run->job.bytes, 16);
+	ret_key[16] = id128_is_zero(run->manual) ? 'F' : 'M';
 }
 
 void start_record_drop(const struct store_view *store, const struct run_key *run)
@@ -60,18 +49,27 @@ void start_record_drop(const struct store_view *store, const struct run_key *run
 	uint8_t key[RUN_KEY_BYTES];
 	run_key_store(run, key);
 	store->remove(store->context, TABLE_STARTS, slice_of(key, sizeof(key)));
-	if (floor_get(store, run->job) >= run->t_ms)
+	if (start_record_is_below_floor(store, run))
 		return;
 	uint8_t job_key[FLOOR_KEY_BYTES];
-	floor_key(run->job, job_key);
-	uint8_t value[FLOOR_VALUE_BYTES];
-	store_u64(value, (uint64_t)run->t_ms);
-	store->put(store->context, TABLE_STARTS, slice_of(job_key, sizeof(job_key)), slice_of(value, sizeof(value)));
+	floor_key(run, job_key);
+	store->put(store->context, TABLE_STARTS, slice_of(job_key, sizeof(job_key)), slice_of(key, sizeof(key)));
 }
 
 bool start_record_is_below_floor(const struct store_view *store, const struct run_key *run)
 {
-	return run->t_ms <= floor_get(store, run->job);
+	uint8_t key[FLOOR_KEY_BYTES];
+	floor_key(run, key);
+	uint8_t memory[FLOOR_VALUE_BYTES];
+	struct buf value;
+	buf_init(&value, memory, sizeof(memory));
+	enum err err = store->get(store->context, TABLE_STARTS, slice_of(key, sizeof(key)), &value);
+	if (err == ERR_NOT_FOUND)
+		return false;
+	struct run_key floor;
+	if (err != ERR_OK || run_key_load(buf_slice(&value), &floor) != ERR_OK)
+		return true; /* unreadable: nothing may start that may have been dropped */
+	return run_key_compare(run, &floor) <= 0;
 }
 
 bool start_record_load(struct slice key, struct slice value, struct run_key *ret_run, enum start_state *ret_state)

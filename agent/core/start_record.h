@@ -12,7 +12,7 @@ enum start_state { START_NONE = 0, START_STARTED = 'S', START_RELEASED = 'R', ST
 
 enum start_state start_record_get(const struct store_view *store, const struct run_key *run);
 void start_record_put(const struct store_view *store, const struct run_key *run, enum start_state state);
-/* Removes the record and raises the job's floor to its fire, so that it can never be started for want of a record. */
+/* Removes the record and raises the job's floor to the run, so that it can never be started for want of a record. */
 void start_record_drop(const struct store_view *store, const struct run_key *run);
 /* True if the run lies at or below the job's floor. */
 bool start_record_is_below_floor(const struct store_view *store, const struct run_key *run);
