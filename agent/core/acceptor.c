@@ -9,7 +9,7 @@
 #define REGISTER_KEY_BYTES 19u
 #define REGISTER_VERSION 1u
 #define REGISTER_ITEMS 4u
-#define REGISTER_RECORD_BYTES_MAX (WIDE_BYTES + 512u)
+#define REGISTER_VALUE_BYTES_MAX (WIDE_BYTES - 512u) /* the rest is for ballots and headers */
 
 static void register_key_store(const struct register_key *key, uint8_t ret_bytes[REGISTER_KEY_BYTES])
 {
@@ -223,20 +223,19 @@ void acceptor_judge(struct node *node, const struct vote *vote, struct buf *answ
 		acceptor_prepare(node, vote, &state, ret_voted);
 }
 
-/* Only members of the set propose, each under its own name (I4), in the arc where the key lies. */
+/* Only members of the set propose, each under its own name (I4), in the arc where the key lies. A value that would not be
+ * readable again here is not taken. */
 static bool vote_is_from(struct node *node, const struct vote *vote, struct id128 from)
 {
 	const struct arc_set *set = node_set(node, vote->key.arc);
 	return set != NULL && arc_set_find(set, from) >= 0 && id128_equal(vote->ballot.node, from) &&
-	       !ballot_is_zero(&vote->ballot) && place_arc(vote->key.key) == vote->key.arc &&
-	       vote->key.kind != REGISTER_REC;
+	       !ballot_is_zero(&vote->ballot) && !id128_is_zero(vote->key.key) &&
+	       place_arc(vote->key.key) == vote->key.arc && vote->key.kind != REGISTER_REC &&
+	       vote->value.bytes <= REGISTER_VALUE_BYTES_MAX;
 }
 
 void acceptor_on_frame(struct node *node, struct id128 from, uint32_t item_count, struct wire_reader *reader)
 {
-	uint32_t wide = node_wide_take(node);
-	if (wide == 0)
-		return;
 	for (uint32_t i = 0; i < item_count; i++) {
 		struct vote vote;
 		vote_get(reader, &vote);
@@ -245,7 +244,7 @@ void acceptor_on_frame(struct node *node, struct id128 from, uint32_t item_count
 		if (!vote_is_from(node, &vote, from))
 			continue;
 		struct buf answer_memory;
-		buf_init(&answer_memory, node_wide(node, wide), WIDE_BYTES);
+		buf_init(&answer_memory, node->scratch_value, WIDE_BYTES);
 		struct voted voted;
 		acceptor_judge(node, &vote, &answer_memory, &voted);
 		struct buf item;
@@ -253,7 +252,6 @@ void acceptor_on_frame(struct node *node, struct id128 from, uint32_t item_count
 		voted_put(&item, &voted);
 		outbox_put(node, from, MESSAGE_VOTED, buf_slice(&item));
 	}
-	node_wide_free(node, wide);
 }
 
 void acceptor_on_start(struct node *node)

@@ -96,20 +96,17 @@ void catalog_put(struct node *node, enum register_kind kind, struct id128 key, s
 	if (news.counter <= counter_before)
 		return;
 	uint32_t job = job_add(&node->jobs, key, place_arc(key));
-	uint32_t wide = node_wide_take(node);
-	if (job == JOB_NONE || wide == 0) {
-		node_wide_free(node, wide);
+	if (job == JOB_NONE) {
 		effects_trace(node->effects, TRACE_ERROR, "catalog full jobs=%u", node->jobs.count);
 		return;
 	}
 	uint8_t copy_bytes[COPY_KEY_BYTES];
 	copy_key_store(kind, key, copy_bytes);
 	struct buf record;
-	buf_init(&record, node_wide(node, wide), WIDE_BYTES);
+	buf_init(&record, node->scratch_out, FRAME_BYTES_MAX);
 	buf_put_u64(&record, news.counter);
 	buf_put(&record, value.data, value.bytes);
 	node->store->put(node->store->context, TABLE_COPIES, slice_of(copy_bytes, sizeof(copy_bytes)), buf_slice(&record));
-	node_wide_free(node, wide);
 
 	uint8_t version_bytes[VERSION_KEY_BYTES];
 	version_key_store(key, news.counter, version_bytes);

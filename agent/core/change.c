@@ -235,6 +235,7 @@ bool change_build(struct node *node, uint32_t index, struct slice base, struct b
 		return change->is_looking;
 	}
 	change_apply(node, change, is_there, definition, &value);
+	change->counter = value.counter;
 	def_value_put(out, &value);
 	return true;
 }
@@ -250,10 +251,12 @@ void change_next(struct node *node, uint32_t job)
 			continue;
 		if (change->phase == CHANGE_DEF && row->def_proposal == PROPOSAL_NONE) {
 			change->is_started = true;
-			proposer_start(node, job, REGISTER_DEF, index, true);
+			if (!proposer_start(node, job, REGISTER_DEF, index, true))
+				change->is_started = false; /* its deadline ends it */
 		} else if (change->phase == CHANGE_CURSOR && row->proposal == PROPOSAL_NONE) {
 			change->is_started = true;
-			proposer_start(node, job, REGISTER_CUR, index, true);
+			if (!proposer_start(node, job, REGISTER_CUR, index, true))
+				change->is_started = false;
 		}
 	}
 }
@@ -272,13 +275,11 @@ static void change_finish(struct node *node, uint32_t index)
 	change_next(node, job);
 }
 
-void change_def_decided(struct node *node, uint32_t job, uint32_t index, struct slice bytes)
+void change_def_decided(struct node *node, uint32_t job, uint32_t index, uint64_t counter)
 {
-	struct def_value value;
-	if (def_value_get(bytes, &value) != ERR_OK)
-		return;
 	if (index == 0) {
-		planner_def_read(node, job, value.counter);
+		if (counter != 0)
+			planner_def_read(node, job, counter);
 		change_next(node, job);
 		return;
 	}
@@ -286,12 +287,10 @@ void change_def_decided(struct node *node, uint32_t job, uint32_t index, struct 
 	change->is_started = false;
 	if (change->is_looking) {
 		change->is_looking = false;
-		change->decided_counter = value.counter;
+		change->decided_counter = counter;
 		change_next(node, job);
 		return;
 	}
-	if (!change->is_unchanged)
-		change->counter = value.counter;
 	if (!change_touches_cursor(change)) {
 		change_finish(node, index);
 		return;
@@ -456,7 +455,13 @@ void change_start(struct node *node, const struct asker *asker, const struct cha
 		return;
 	}
 	struct change *change = change_at(node, index);
-	*change = (struct change){ .phase = CHANGE_DEF, .kind = request->kind, .job = job, .id = request->id,
+	/* Without an id its own value, accepted and found again, could not be told from somebody else's. */
+	struct id128 request_id = request->id;
+	if (id128_is_zero(request_id)) {
+		store_u64(request_id.bytes, prng_next(&node->prng));
+		store_u64(request_id.bytes + 8, prng_next(&node->prng));
+	}
+	*change = (struct change){ .phase = CHANGE_DEF, .kind = request->kind, .job = job, .id = request_id,
 		                   .is_replace = request->is_replace, .is_catch_up = request->is_catch_up,
 		                   .let_finish = request->let_finish, .is_late = request->is_late,
 		                   .asker = *asker, .deadline_us = node->now.mono_us + CHANGE_DEADLINE_US };

@@ -39,6 +39,7 @@ struct job {
 	uint64_t round_seen;       /* highest round seen or used in either register */
 	struct id128 executor;     /* of the plan */
 	int64_t offered_us;        /* when the candidate was asked */
+	int64_t quiet_us;          /* a change came out empty: no other before */
 	int64_t armed_ms;          /* highest scheduled t that is known to be armed */
 	uint32_t hash_next;        /* chain of the index; free list when unused */
 	uint32_t run_first;        /* its live runs in the run table: slot + 1 */

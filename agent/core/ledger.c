@@ -207,6 +207,14 @@ static void ledger_news_closed(struct node *node, const struct run_record *recor
 /* True if the fire is decided in the cursor that this voter accepted, so that a run which is not open is over. */
 static bool ledger_is_decided(struct node *node, const struct job *job, const struct run_key *key)
 {
+	/* A later attempt than the one that is open here: this voter is behind. */
+	for (uint32_t link = job->run_first; link != 0; link = node->runs.runs[link - 1].job_next) {
+		const struct run *run = &node->runs.runs[link - 1];
+		const struct run_key *open = &run->record.key;
+		if (run->is_open && open->t_ms == key->t_ms && open->shard == key->shard &&
+		    id128_equal(open->manual, key->manual) && open->attempt < key->attempt)
+			return false;
+	}
 	if (id128_is_zero(key->manual))
 		return job->through_ms >= key->t_ms;
 	struct register_key register_key = { .arc = job->arc, .kind = REGISTER_CUR, .key = job->id };
@@ -216,7 +224,8 @@ static bool ledger_is_decided(struct node *node, const struct job *job, const st
 	acceptor_read(node, &register_key, &memory, &state);
 	if (cursor_get(state.value, &node->cursor_read) != ERR_OK)
 		return false;
-	return cursor_has_manual(&node->cursor_read, key->manual);
+	/* No later claim takes a t at or below the highest; the list of ids forgets. */
+	return node->cursor_read.highest_ms >= key->t_ms;
 }
 
 static void ledger_news_open(struct node *node, struct job *job, uint32_t slot, const struct run_record *record)
@@ -224,8 +233,12 @@ static void ledger_news_open(struct node *node, struct job *job, uint32_t slot, 
 	struct run *run = &node->runs.runs[slot];
 	bool is_own = run->mine != RUN_MINE_NOT;
 	bool is_changed = is_own || run_record_merge(&run->record, record);
+	bool is_first_end = run_state_is_final(run->record.state) && !run->is_end_seen;
 	if (record->state >= RUN_ARMED)
 		run->is_arm_needed = false;
+	const struct member *executor = node_member(node, run->record.executor);
+	if (executor != NULL)
+		run->executor_boot = executor->boot; /* a later boot has forgotten what this one has armed */
 	if (id128_is_zero(record->key.manual) && record->key.t_ms > job->armed_ms)
 		job->armed_ms = record->key.t_ms;
 	if (!is_changed)
@@ -233,7 +246,9 @@ static void ledger_news_open(struct node *node, struct job *job, uint32_t slot, 
 	if (run_state_is_final(run->record.state)) {
 		if (!is_own)
 			ledger_write(node, &run->record);
-		ledger_on_final(node, &run->record);
+		if (is_first_end)
+			ledger_on_final(node, &run->record);
+		run->is_end_seen = true;
 		change_on_run(node, &run->record);
 		if (run->mine == RUN_MINE_NOT)
 			heap_remove(&node->runs.heap, slot);
@@ -264,6 +279,8 @@ void ledger_news(struct node *node, struct id128 from, const struct run_record *
 		is_gone = job != NULL && ledger_is_decided(node, job, &record->key);
 		if (slot == RUN_NONE || node->runs.runs[slot].mine == RUN_MINE_NOT)
 			ledger_news_closed(node, record);
+		else if (record->state > RUN_LOST && record->verdict != VERDICT_LOST)
+			ledger_correct_verdict(node, record);
 	}
 
 	struct run_ack ack = { .run = record->key, .state = record->state, .is_gone = is_gone };
@@ -385,8 +402,8 @@ static bool ledger_is_own_claim(const struct node *node, const struct vote *vote
 void ledger_on_cursor(struct node *node, uint32_t job_slot, const struct cursor *cursor, const struct vote *vote)
 {
 	struct job *job = &node->jobs.jobs[job_slot];
-	if (cursor->through_ms > job->through_ms)
-		job->through_ms = cursor->through_ms;
+	/* As accepted now: what was accepted before and never decided may have been further. */
+	job->through_ms = cursor->through_ms;
 	job->open_count = (uint16_t)cursor->open_count;
 
 	for (uint32_t link = job->run_first; link != 0;) {
@@ -422,8 +439,10 @@ void ledger_on_cursor(struct node *node, uint32_t job_slot, const struct cursor 
 		run->record.claimed_ms = open->claimed_ms;
 		/* Its end may have been heard before this claim was, or before a restart. */
 		struct run_record held;
-		if (ledger_read_store(node, &key, &held) == ERR_OK && run_state_is_final(held.state))
+		if (ledger_read_store(node, &key, &held) == ERR_OK && run_state_is_final(held.state)) {
 			run->record = held;
+			run->is_end_seen = true;
+		}
 		live_run_changed(node, &run->record);
 	}
 	planner_replan(node, job_slot);

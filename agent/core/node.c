@@ -67,6 +67,7 @@ static struct node *node_carve(struct carve *carve, const struct node_config *co
 	node->scratch_value = carve_take(carve, WIDE_BYTES, 1);
 	node->scratch_def = carve_take(carve, WIDE_BYTES, 1);
 	node->scratch_out = carve_take(carve, FRAME_BYTES_MAX, 1);
+	node->scratch_new = carve_take(carve, WIDE_BYTES, 1);
 	*ret_swim = carve_take(carve, 1, swim_bytes());
 	*ret_query = carve_take(carve, 1, query_bytes());
 	if (placed != NULL)

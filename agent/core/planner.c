@@ -163,6 +163,7 @@ struct planner_open {
 	bool has_final;
 	bool has_blocking;
 	int64_t ended_ms;   /* the oldest end that waits to be folded */
+	int64_t urgent_ms;  /* when one is folded whatever comes: it is lost, or another node may take it; INT64_MAX: none */
 	int64_t unarmed_us; /* when a run that nobody is known to have armed wants this node; boot-time us */
 };
 
@@ -170,7 +171,7 @@ struct planner_open {
  * yet, the others when the proposer should have. HEAP_NONE: not its business. */
 static int64_t planner_unarmed_us(const struct node *node, const struct job *job, const struct run *run, int rank)
 {
-	if (run->mine != RUN_MINE_NOT || (run->record.state >= RUN_ARMED && !run->is_arm_needed))
+	if (run->mine != RUN_MINE_NOT || (run->record.state >= RUN_ARMED && (rank > 0 || !run->is_arm_needed)))
 		return HEAP_NONE;
 	if (rank == 0)
 		return run->arm_count == 0 ? node->now.mono_us : HEAP_NONE;
@@ -179,9 +180,20 @@ static int64_t planner_unarmed_us(const struct node *node, const struct job *job
 	return due_us > again_us ? due_us : again_us;
 }
 
+/* When a run that is over wants a change of its own; INT64_MAX: it may wait for the next claim. */
+static int64_t planner_urgent_ms(const struct node *node, const struct run_record *record)
+{
+	if (!run_state_is_final(record->state))
+		return node->cluster_ms; /* lost: told at once */
+	if (record->state != RUN_RELEASED || record->verdict != VERDICT_NONE)
+		return INT64_MAX;
+	/* Somebody else may take it: at once the first time, then at a pace. */
+	return record->ended_ms + (record->key.attempt > 1 ? FOLD_US / 1000 : 0);
+}
+
 static struct planner_open planner_look_at_open(const struct node *node, const struct job *job, int rank)
 {
-	struct planner_open open = { .ended_ms = INT64_MAX, .unarmed_us = HEAP_NONE };
+	struct planner_open open = { .ended_ms = INT64_MAX, .urgent_ms = INT64_MAX, .unarmed_us = HEAP_NONE };
 	for (uint32_t link = job->run_first; link != 0; link = node->runs.runs[link - 1].job_next) {
 		const struct run *run = &node->runs.runs[link - 1];
 		if (!run->is_open)
@@ -191,6 +203,9 @@ static struct planner_open planner_look_at_open(const struct node *node, const s
 			int64_t ended_ms = run->record.ended_ms != 0 ? run->record.ended_ms : node->cluster_ms;
 			if (ended_ms < open.ended_ms)
 				open.ended_ms = ended_ms;
+			int64_t urgent_ms = planner_urgent_ms(node, &run->record);
+			if (urgent_ms < open.urgent_ms)
+				open.urgent_ms = urgent_ms;
 		} else {
 			open.has_blocking = (job->flags & JOB_FLAG_OVERLAP) == 0;
 			int64_t unarmed_us = planner_unarmed_us(node, job, run, rank);
@@ -303,7 +318,7 @@ static bool planner_wants_change(struct node *node, uint32_t slot, int rank, con
 	bool wants = false;
 	if (open->has_final && rank == 0) {
 		bool is_claim_near = job_is_planned(job) && job->next_ms - LOOKAHEAD_MS - now_ms < FOLD_WITH_CLAIM_MS;
-		wants = !is_claim_near && now_ms - open->ended_ms >= FOLD_US / 1000;
+		wants = (!is_claim_near && now_ms - open->ended_ms >= FOLD_US / 1000) || now_ms >= open->urgent_ms;
 	}
 	if (!job_is_planned(job))
 		return wants;
@@ -311,13 +326,13 @@ static bool planner_wants_change(struct node *node, uint32_t slot, int rank, con
 	int64_t claim_ms = job->next_ms - LOOKAHEAD_MS + (rank > 0 ? planner_step_ms(node, job, rank) : 0);
 	if (now_ms < claim_ms - (rank == 0 ? OFFER_AHEAD_MS : 0))
 		return wants;
-	if (open->has_blocking)
-		return wants || now_ms >= job->next_ms; /* forbid: not before t */
+	if (open->has_blocking) /* forbid: not before t */
+		return wants || now_ms >= job->next_ms + (int64_t)rank * STEP_MS;
 	bool is_taken = planner_find_executor(node, slot);
 	if (is_taken && now_ms >= claim_ms)
 		return true;
 	/* A misfire is passed even while nobody would take it: claim.c decides what to do with each. */
-	int64_t misfire_ms = claim_misfire_after_ms(job);
+	int64_t misfire_ms = claim_misfire_after_ms(job) + (int64_t)rank * STEP_MS;
 	return wants || (!is_taken && job->plan == JOB_PLAN_NO_NODE && now_ms >= job->next_ms + misfire_ms &&
 	                 claim_has_pass(node, slot));
 }
@@ -340,8 +355,8 @@ void planner_visit(struct node *node, uint32_t slot)
 	bool wants = planner_wants_change(node, slot, rank, &open);
 	if (job->manual_count > 0 && manual_visit(node, slot))
 		wants = true;
-	if (wants || is_unarmed)
-		proposer_start(node, slot, REGISTER_CUR, 0, rank > 0 || is_unarmed);
+	if ((wants || is_unarmed) && node->now.mono_us >= job->quiet_us)
+		(void)proposer_start(node, slot, REGISTER_CUR, 0, rank > 0 || is_unarmed);
 	planner_wake(node, slot);
 }
 
@@ -352,7 +367,7 @@ static int64_t planner_plan_us(const struct node *node, const struct job *job, i
 		return HEAP_NONE;
 	int64_t claim_ms = job->next_ms - LOOKAHEAD_MS + (rank > 0 ? planner_step_ms(node, job, rank) : 0);
 	if (has_blocking && node->cluster_ms >= claim_ms - OFFER_AHEAD_MS)
-		return node_mono_of(node, job->next_ms);
+		return node_mono_of(node, job->next_ms + (int64_t)rank * STEP_MS);
 	switch ((enum job_plan)job->plan) {
 	case JOB_PLAN_WAIT:
 		return node_mono_of(node, claim_ms - (rank == 0 ? OFFER_AHEAD_MS : 0));
@@ -382,6 +397,10 @@ void planner_wake(struct node *node, uint32_t slot)
 		int64_t fold_us = node_mono_of(node, open.ended_ms) + FOLD_US;
 		bool is_claim_near = job_is_planned(job) &&
 		                     job->next_ms - LOOKAHEAD_MS - node->cluster_ms < FOLD_WITH_CLAIM_MS;
+		if (open.urgent_ms != INT64_MAX && node_mono_of(node, open.urgent_ms) < fold_us) {
+			fold_us = node_mono_of(node, open.urgent_ms);
+			is_claim_near = false;
+		}
 		if (!is_claim_near && fold_us < wake_us)
 			wake_us = fold_us;
 	}
@@ -394,6 +413,8 @@ void planner_wake(struct node *node, uint32_t slot)
 	const int64_t pause_us = TICK_MS * 1000;
 	if (wake_us <= node->now.mono_us)
 		wake_us = node->now.mono_us + pause_us;
+	if (wake_us < job->quiet_us)
+		wake_us = job->quiet_us;
 	heap_set(&node->jobs.heap, slot, wake_us);
 }
 
@@ -419,6 +440,11 @@ void planner_on_members_changed(struct node *node, struct id128 id)
 		struct job *job = &node->jobs.jobs[slot];
 		if (job->plan == JOB_PLAN_NO_NODE)
 			job->offered_us = node->now.mono_us - RETRY_US;
+		bool is_asked = job->plan == JOB_PLAN_OFFERED || job->plan == JOB_PLAN_TAKEN;
+		if (is_asked && id128_equal(job->executor, id) && !node_member_is_usable(node, id)) {
+			job->plan = JOB_PLAN_WAIT; /* what it said is worth nothing now */
+			job->candidate = 0;
+		}
 		planner_wake(node, slot);
 	}
 }
@@ -433,15 +459,15 @@ static void planner_send_arm(struct node *node, uint32_t run_slot, int64_t start
 		           .start_in_us = start_in_us, .deadline_in_us = start_in_us + start_deadline_ms * 1000,
 		           .claimed_ms = run->record.claimed_ms };
 	run->sent_us = node->now.mono_us;
+	int64_t wait_us = (int64_t)ARM_US_MIN << (run->arm_count < 4 ? run->arm_count : 4);
+	if (run->arm_count < UINT8_MAX)
+		run->arm_count++;
+	heap_set(&node->runs.heap, run_slot, node->now.mono_us + (wait_us < ARM_US_MAX ? wait_us : ARM_US_MAX));
 	if (id128_equal(run->record.executor, node->config.id)) {
 		run->is_arm_needed = false;
 		executor_arm(node, node->config.id, &arm);
 		return;
 	}
-	int64_t wait_us = (int64_t)ARM_US_MIN << (run->arm_count < 4 ? run->arm_count : 4);
-	if (run->arm_count < UINT8_MAX)
-		run->arm_count++;
-	heap_set(&node->runs.heap, run_slot, node->now.mono_us + (wait_us < ARM_US_MAX ? wait_us : ARM_US_MAX));
 	uint8_t memory[160];
 	struct buf item;
 	buf_init(&item, memory, sizeof(memory));
@@ -458,13 +484,16 @@ void planner_arm(struct node *node, uint32_t run_slot)
 	if (!run->is_decided) {
 		/* Accepted here is not decided: a process is started only for a decided run (I9). */
 		heap_set(&node->runs.heap, run_slot, node->now.mono_us + ARM_US_MAX);
-		proposer_start(node, slot, REGISTER_CUR, 0, true);
+		(void)proposer_start(node, slot, REGISTER_CUR, 0, true);
 		return;
 	}
 	if (run->is_carried) {
 		/* Answered by planner_def_read; looked at again in case that proposal can not be made. */
 		heap_set(&node->runs.heap, run_slot, node->now.mono_us + ARM_US_MAX);
-		proposer_start(node, slot, REGISTER_DEF, 0, true);
+		run->sent_us = node->now.mono_us; /* until then the cursor need not be decided over and over */
+		if (run->arm_count < UINT8_MAX)
+			run->arm_count++;
+		(void)proposer_start(node, slot, REGISTER_DEF, 0, true);
 		return;
 	}
 	struct def_value value;
@@ -486,12 +515,13 @@ void planner_on_run_deadline(struct node *node, uint32_t run_slot)
 	if (slot == JOB_NONE || !run->is_open || run_state_is_final(run->record.state))
 		return;
 	if (planner_rank(node, &node->jobs.jobs[slot]) != 0) {
-		if (run->record.state < RUN_ARMED)
+		/* Looked at again, since this node may be the proposer by then. */
+		if (run->record.state < RUN_ARMED || run->is_arm_needed)
 			heap_set(&node->runs.heap, run_slot, node->now.mono_us + RETRY_US);
 		return;
 	}
 	if (planner_run_is_lost(node, run)) {
-		proposer_start(node, slot, REGISTER_CUR, 0, false);
+		(void)proposer_start(node, slot, REGISTER_CUR, 0, false);
 		heap_set(&node->runs.heap, run_slot, node->now.mono_us + RETRY_US);
 		return;
 	}

@@ -16,7 +16,8 @@
 
 #define RESEND_US 200000          /* an answer takes a round trip and a commit */
 #define RESEND_US_MAX 5000000
-#define LEAVE_US 50000            /* a change that came out empty is not tried again at once */
+#define LEAVE_US 50000            /* a change that came out empty is not tried again at once ... */
+#define LEAVE_US_MAX 1000000      /* ... and if it comes out empty again, not for longer */
 #define BACKOFF_US_MIN 100000     /* claims.md: U(0, max(100 ms, 4 round trips)), doubling to eight times */
 #define BACKOFF_DOUBLINGS_MAX 3u
 
@@ -143,15 +144,15 @@ static void proposer_run(struct node *node, uint32_t index)
 	proposer_accept(node, index);
 }
 
-void proposer_start(struct node *node, uint32_t job_slot, enum register_kind kind, uint32_t change, bool is_forced)
+bool proposer_start(struct node *node, uint32_t job_slot, enum register_kind kind, uint32_t change, bool is_forced)
 {
 	struct job *job = &node->jobs.jobs[job_slot];
 	uint32_t *slot = proposer_slot(job, kind);
 	if (*slot != PROPOSAL_NONE || !node_votes(node, job->arc))
-		return;
+		return false;
 	uint32_t index = proposer_take(node);
 	if (index == 0)
-		return;
+		return false;
 	*slot = index;
 	struct proposal *proposal = proposer_at(node, index);
 	proposal->key = (struct register_key){ .arc = job->arc, .kind = kind, .key = job->id };
@@ -162,6 +163,7 @@ void proposer_start(struct node *node, uint32_t job_slot, enum register_kind kin
 	proposal->begun_us = node->now.mono_us;
 	proposal->deadline_us = change == 0 ? INT64_MAX : node->changes[change - 1].deadline_us;
 	proposer_run(node, index);
+	return true;
 }
 
 static void proposer_prepare(struct node *node, uint32_t index)
@@ -198,13 +200,22 @@ static void proposer_prepare(struct node *node, uint32_t index)
 }
 
 /* The value that a change starts from: the highest accepted of the promises, or this node's own last decided one. */
-static struct slice proposer_base(struct node *node, struct proposal *proposal, struct buf *memory)
+static struct slice proposer_base(struct node *node, struct proposal *proposal, struct buf *memory,
+                                  struct ballot *ret_own)
 {
 	struct register_state state;
 	acceptor_read(node, &proposal->key, memory, &state);
+	*ret_own = state.accepted;
 	if (proposal->wide != 0 && ballot_compare(&proposal->best_ballot, &state.accepted) > 0)
 		return slice_of(node_wide(node, proposal->wide), proposal->wide_bytes);
 	return state.value;
+}
+
+/* A value that a PREPARE found may be another's unfinished change, which this node has not accepted: it is finished before
+ * anything is concluded from it, also if nothing is to be changed. Left alone it would be found again for ever. */
+static bool proposer_found_news(const struct proposal *proposal, struct ballot own_ballot)
+{
+	return !ballot_is_zero(&proposal->best_ballot) && ballot_compare(&proposal->best_ballot, &own_ballot) != 0;
 }
 
 /* Makes the value that is proposed, in `out`; false: there is nothing to change. */
@@ -212,26 +223,29 @@ static bool proposer_value(struct node *node, struct proposal *proposal, struct 
 {
 	struct buf memory;
 	buf_init(&memory, node->scratch_value, WIDE_BYTES);
-	struct slice base = proposer_base(node, proposal, &memory);
+	struct ballot own_ballot;
+	struct slice base = proposer_base(node, proposal, &memory, &own_ballot);
 	if (proposal->key.kind == REGISTER_DEF) {
 		if (proposal->change != 0)
 			return change_build(node, proposal->change, base, out);
-		buf_put(out, base.data, base.bytes);
+		if (base.bytes != 0)
+			buf_put(out, base.data, base.bytes);
 		return base.bytes != 0;
 	}
 
 	if (cursor_get(base, &node->cursor) != ERR_OK)
 		return false;
+	bool is_forced = proposal->is_forced || proposer_found_news(proposal, own_ballot);
 	bool is_changed = claim_build(node, proposal->job, extra);
 	if (!is_changed && proposal->is_forced && proposal->change == 0)
 		planner_owner_is_alive(node, proposal->job);
 	if (is_changed)
 		cursor_put(out, &node->cursor);
-	else if (proposal->is_forced && base.bytes != 0)
+	else if (is_forced && base.bytes != 0)
 		buf_put(out, base.data, base.bytes); /* `same`, byte for byte */
-	else if (proposal->is_forced)
+	else if (is_forced)
 		cursor_put(out, &node->cursor);
-	return is_changed || proposal->is_forced;
+	return is_changed || is_forced;
 }
 
 /* Keeps the encoded ACCEPT for repeats to other voters. False: no buffer for it. */
@@ -265,12 +279,18 @@ static void proposer_leave(struct node *node, uint32_t index)
 	uint32_t job = proposal->job;
 	uint32_t change = proposal->change;
 	bool is_cursor = proposal->key.kind == REGISTER_CUR;
+	struct job *row = &node->jobs.jobs[job];
+	/* Nothing was sent at a standing ballot, so it still stands. */
+	if (proposal->phase != PROPOSAL_PREPARE)
+		*proposer_standing(row, proposal->key.kind) = proposal->ballot.round;
 	proposer_free(node, index);
 	if (!is_cursor) {
 		change_next(node, job);
 		return;
 	}
-	heap_set_sooner(&node->jobs.heap, job, node->now.mono_us + LEAVE_US);
+	bool is_again = node->now.mono_us - row->quiet_us < LEAVE_US_MAX;
+	row->quiet_us = node->now.mono_us + (is_again ? LEAVE_US_MAX : LEAVE_US);
+	heap_set_sooner(&node->jobs.heap, job, row->quiet_us);
 	change_cursor_decided(node, job, change);
 }
 
@@ -281,20 +301,14 @@ static void proposer_accept(struct node *node, uint32_t index)
 {
 	struct proposal *proposal = proposer_at(node, index);
 	const struct arc_set *set = node_set(node, proposal->key.arc);
-	uint32_t wide = node_wide_take(node);
-	if (wide == 0) {
-		proposer_backoff(node, index);
-		return;
-	}
 	struct buf value;
-	buf_init(&value, node_wide(node, wide), WIDE_BYTES);
+	buf_init(&value, node->scratch_new, WIDE_BYTES);
 	uint8_t ends_bytes[EXTRA_ENDS_BYTES];
 	uint8_t verdict_bytes[EXTRA_VERDICTS_BYTES];
 	struct proposal_extra extra = { 0 };
 	buf_init(&extra.ends, ends_bytes, sizeof(ends_bytes));
 	buf_init(&extra.verdicts, verdict_bytes, sizeof(verdict_bytes));
 	if (!proposer_value(node, proposal, &extra, &value)) {
-		node_wide_free(node, wide);
 		proposer_leave(node, index);
 		return;
 	}
@@ -331,7 +345,6 @@ static void proposer_accept(struct node *node, uint32_t index)
 	buf_init(&answer_memory, node->scratch_value, WIDE_BYTES);
 	if (is_kept)
 		acceptor_judge(node, &vote, &answer_memory, &voted);
-	node_wide_free(node, wide);
 	if (voted.answer != VOTE_ACK) {
 		/* This node has promised another, or knows a newer definition: nothing was sent, nothing is lost. */
 		proposer_count(node, index, (uint32_t)arc_set_find(set, node->config.id), &voted);
@@ -358,6 +371,22 @@ static void proposer_tell_ends(struct node *node, const struct proposal *proposa
 	}
 }
 
+/* `held` is empty if the decided value can not be read back here any more: then the register is read again. */
+static void proposer_def_decided(struct node *node, uint32_t job, uint32_t change, struct slice held)
+{
+	struct def_value value = { 0 };
+	if (held.bytes != 0) {
+		memcpy(node->scratch_new, held.data, held.bytes);
+		held.data = node->scratch_new;
+		catalog_put(node, REGISTER_DEF, node->jobs.jobs[job].id, held, node->config.id);
+		if (def_value_get(held, &value) != ERR_OK)
+			value.counter = 0;
+	}
+	change_def_decided(node, job, change, value.counter);
+	if (value.counter == 0)
+		(void)proposer_start(node, job, REGISTER_DEF, 0, true);
+}
+
 static void proposer_decided(struct node *node, uint32_t index)
 {
 	struct proposal *proposal = proposer_at(node, index);
@@ -365,29 +394,27 @@ static void proposer_decided(struct node *node, uint32_t index)
 	struct job *job = &node->jobs.jobs[job_slot];
 	struct register_key key = proposal->key;
 	uint32_t change = proposal->change;
+	struct ballot ballot = proposal->ballot;
 	uint64_t round_next = proposal->round_next;
 	proposer_tell_ends(node, proposal);
 	proposer_free(node, index);
-	*proposer_standing(job, key.kind) = round_next;
 
 	struct buf memory;
 	buf_init(&memory, node->scratch_value, WIDE_BYTES);
 	struct register_state state;
 	acceptor_read(node, &key, &memory, &state);
+	/* Another's ACCEPT may have come while the last answers were on their way: its value stands on the one that is
+	 * decided now, but is not known to be decided itself. */
+	bool is_held = ballot_compare(&state.accepted, &ballot) == 0;
+	*proposer_standing(job, key.kind) = is_held ? round_next : 0;
 	if (key.kind == REGISTER_DEF) {
-		uint32_t wide = node_wide_take(node);
-		if (wide == 0)
-			return;
-		memcpy(node_wide(node, wide), state.value.data, state.value.bytes);
-		struct slice value = slice_of(node_wide(node, wide), state.value.bytes);
-		catalog_put(node, REGISTER_DEF, key.key, value, node->config.id);
-		change_def_decided(node, job_slot, change, value);
-		node_wide_free(node, wide);
+		proposer_def_decided(node, job_slot, change, is_held ? state.value : (struct slice){ 0 });
 		return;
 	}
-	if (cursor_get(state.value, &node->cursor) != ERR_OK)
-		return;
-	planner_decided(node, job_slot);
+	if (is_held && cursor_get(state.value, &node->cursor) == ERR_OK)
+		planner_decided(node, job_slot);
+	else
+		planner_replan(node, job_slot);
 	change_cursor_decided(node, job_slot, change);
 }
 
@@ -396,7 +423,7 @@ static void proposer_on_old_def(struct node *node, uint32_t index)
 {
 	uint32_t job = proposer_at(node, index)->job;
 	proposer_backoff(node, index);
-	proposer_start(node, job, REGISTER_DEF, 0, true);
+	(void)proposer_start(node, job, REGISTER_DEF, 0, true);
 }
 
 /* False: there is no room for the value that came with this promise, so the promise must not count. */
@@ -425,7 +452,8 @@ static void proposer_refused(struct node *node, uint32_t index, uint32_t member,
 	const struct arc_set *set = node_set(node, proposal->key.arc);
 	if (voted->answer == VOTE_LOWER && voted->other.round > job->round_seen)
 		job->round_seen = voted->other.round;
-	if (voted->answer == VOTE_NEED_DEF) {
+	bool is_own = id128_equal(set->members[member], node->config.id);
+	if (voted->answer == VOTE_NEED_DEF && !is_own) {
 		catalog_send(node, set->members[member], job->id);
 		return; /* asked again when the copy is there */
 	}
@@ -434,7 +462,6 @@ static void proposer_refused(struct node *node, uint32_t index, uint32_t member,
 		return;
 	}
 	proposal->refused_mask |= (uint8_t)(1u << member);
-	bool is_own = id128_equal(set->members[member], node->config.id);
 	if (is_own || mask_count(proposal->refused_mask) > set->member_count - arc_set_majority(set))
 		proposer_backoff(node, index);
 }

@@ -227,6 +227,7 @@ struct node {
 	uint8_t *scratch_value;    /* WIDE_BYTES: register values being read */
 	uint8_t *scratch_def;      /* WIDE_BYTES: definition values being read */
 	uint8_t *scratch_out;      /* FRAME_BYTES_MAX: values and rows being written */
+	uint8_t *scratch_new;      /* WIDE_BYTES: proposer: the value of the ACCEPT in the making, or just decided */
 };
 
 /* ---- node.c ---- */
@@ -269,8 +270,9 @@ void acceptor_on_start(struct node *node); /* reads the cursors */
 void acceptor_on_frame(struct node *node, struct id128 from, uint32_t item_count, struct wire_reader *reader);
 
 /* ---- proposer.c: changes by majority ---- */
-/* Begins a change of the job's cursor or definition, unless one is in hand (then that one looks again when it is done). */
-void proposer_start(struct node *node, uint32_t job, enum register_kind kind, uint32_t change, bool is_forced);
+/* Begins a change of the job's cursor or definition. False: one is in hand (that one looks again when it is done), there is no
+ * room, or this node has no vote. It may be over when this returns. */
+bool proposer_start(struct node *node, uint32_t job, enum register_kind kind, uint32_t change, bool is_forced);
 void proposer_on_frame(struct node *node, struct id128 from, uint32_t item_count, struct wire_reader *reader);
 void proposer_on_deadline(struct node *node, uint32_t proposal);
 
@@ -371,10 +373,11 @@ struct change_request {
 };
 /* This node must vote on the job's arc; else relay it there first. */
 void change_start(struct node *node, const struct asker *asker, const struct change_request *request);
-/* The register's def value in `base` (empty: none): writes the changed value to `out`. False: nothing to do, and it was answered. */
+/* The register's def value in `base` (empty: none): writes the changed value to `out`, or the same. False: refused, and answered. */
 bool change_build(struct node *node, uint32_t change, struct slice base, struct buf *out);
 /* The job's definition, or cursor, was decided by a proposal of this node; `change` is 0 if no change asked for it. */
-void change_def_decided(struct node *node, uint32_t job, uint32_t change, struct slice value);
+/* `counter` 0: decided, but its counter is not known here. */
+void change_def_decided(struct node *node, uint32_t job, uint32_t change, uint64_t counter);
 void change_cursor_decided(struct node *node, uint32_t job, uint32_t change);
 void change_failed(struct node *node, uint32_t job, uint32_t change);
 /* A register of this job is free again: begins what waited for it. */
