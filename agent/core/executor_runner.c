@@ -8,6 +8,20 @@
 
 /* ---- the runner's word ---- */
 
+/* Turns the name in `text` into "KILL by ann"; a run that was stopped before its start, or that left by itself when
+ * asked to, had no signal. */
+static void executor_killed_by(char text[RESULT_BYTES_MAX + 1], int signal)
+{
+	char by[RESULT_BYTES_MAX + 1];
+	text_copy(by, sizeof(by), text);
+	char name[TEXT_NUMBER_BYTES] = "TERM";
+	if (signal != 0)
+		text_format_signal(signal, name);
+	char start[TEXT_NUMBER_BYTES + 8];
+	text_join(start, sizeof(start), name, slice_str(" by "));
+	text_join(text, RESULT_BYTES_MAX + 1, start, slice_str(by));
+}
+
 static void executor_verdict(struct node *node, struct run_record *record, const struct runner_report *report)
 {
 	char text[RESULT_BYTES_MAX + 1];
@@ -41,6 +55,7 @@ static void executor_verdict(struct node *node, struct run_record *record, const
 		break;
 	case RUNNER_CAUSE_KILLED:
 		record->verdict = VERDICT_KILLED;
+		executor_killed_by(text, report->signal);
 		break;
 	case RUNNER_CAUSE_REVOKED:
 		record->verdict = VERDICT_NONE; /* never exec'd: another may take it */
