@@ -1,0 +1,127 @@
+/* schedd: the agent, one on each host. Options, store, identity, keys, loop, exit code. */
+#include <malloc.h>
+#include <signal.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "agent/config.h"
+#include "agent/io/keyring.h"
+#include "agent/io/loop.h"
+#include "agent/io/zonefile.h"
+#include "agent/log.h"
+#include "agent/store/identity.h"
+#include "agent/store/store.h"
+#include "proto/err.h"
+
+#define EXIT_BAD_INPUT 2
+#define TRIM_BYTES (64 << 10)
+#define MMAP_BYTES (64 << 10)
+
+static void print_problem(const struct problem *problem)
+{
+	(void)fprintf(stderr, "schedd: %s\n", problem->text);
+	if (problem->hint[0] != '\0')
+		(void)fprintf(stderr, "hint: %s\n", problem->hint);
+}
+
+/* One heap, and big pieces go back to the system as soon as they are free: an agent idles for months after a
+ * busy minute. */
+static void bound_heap(void)
+{
+	(void)mallopt(M_ARENA_MAX, 1);
+	(void)mallopt(M_TRIM_THRESHOLD, TRIM_BYTES);
+	(void)mallopt(M_MMAP_THRESHOLD, MMAP_BYTES);
+}
+
+static int64_t utc_ms(const struct config *config)
+{
+	struct timespec now;
+	(void)clock_gettime(CLOCK_REALTIME, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000 + config->test_clock_offset_ms;
+}
+
+static enum err run_with_store(const struct config *config, struct store_backend *backend,
+			       int *ret_code, struct problem *problem)
+{
+	struct identity identity;
+	struct keyring keyring = {0};
+	enum err err = identity_open(backend, &config->test_node_id, utc_ms(config), &identity, problem);
+	if (err == ERR_OK)
+		err = keyring_open(backend, config->key_path, &keyring, problem);
+	if (err != ERR_OK)
+		return err;
+	struct zonefile *zonefile = zonefile_new(NULL);
+	if (zonefile == NULL) {
+		err = problem_set(problem, ERR_NO_MEMORY, "out of memory at start");
+	} else {
+		struct loop_options options = {
+			.config = config,
+			.backend = backend,
+			.drain = store_lmdb_drain,
+			.identity = &identity,
+			.keyring = &keyring,
+			.zones = zonefile_source(zonefile),
+			.zone_version = zonefile_version(zonefile),
+		};
+		err = loop_run(&options, ret_code, problem);
+	}
+	zonefile_free(zonefile);
+	keyring_close(&keyring);
+	return err;
+}
+
+static int run(const struct config *config)
+{
+	struct problem problem = {0};
+	struct store_options options = {
+		.directory = config->directory,
+		.voting_bytes = config->voting_bytes,
+		.history_bytes = config->history_bytes,
+	};
+	struct store_backend *backend;
+	enum err err = store_lmdb_open(&options, &backend, &problem);
+	int code = EXIT_SUCCESS;
+	if (err == ERR_OK) {
+		err = run_with_store(config, backend, &code, &problem);
+		store_lmdb_close(backend);
+	}
+	if (err == ERR_OK)
+		return code;
+	print_problem(&problem);
+	/* What the operator typed is wrong, or what was found on this host. */
+	return err == ERR_INVALID ? EXIT_BAD_INPUT : EXIT_FAILURE;
+}
+
+int main(int argument_count, char **arguments)
+{
+	bound_heap();
+	(void)umask(077);
+	(void)signal(SIGPIPE, SIG_IGN);
+	struct config config;
+	enum config_action action;
+	struct problem problem = {0};
+	if (config_read(argument_count, arguments, environ, &config, &action, &problem) != ERR_OK) {
+		print_problem(&problem);
+		return EXIT_BAD_INPUT;
+	}
+	if (action == CONFIG_HELP) {
+		config_help(stdout);
+		return EXIT_SUCCESS;
+	}
+	if (action == CONFIG_VERSION) {
+		(void)printf("schedd %s\n", PEERSCHED_VERSION);
+		return EXIT_SUCCESS;
+	}
+	log_set_level(config.log_level);
+	log_set_clock_offset(config.test_clock_offset_ms);
+	if (sodium_init() < 0) {
+		(void)fprintf(stderr,
+			      "schedd: the cryptographic library can not be used on this host\n");
+		return EXIT_FAILURE;
+	}
+	return run(&config);
+}
