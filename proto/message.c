@@ -165,9 +165,11 @@ void vote_get(struct wire_reader *reader, struct vote *ret_vote)
 		wire_skip_items(reader, count - read);
 }
 
+#define VOTED_ITEMS 11u
+
 void voted_put(struct buf *out, const struct voted *voted)
 {
-	wire_put_array(out, 9);
+	wire_put_array(out, VOTED_ITEMS);
 	wire_put_u64(out, voted->number);
 	register_key_put(out, &voted->key);
 	wire_put_ballot(out, &voted->ballot);
@@ -178,12 +180,14 @@ void voted_put(struct buf *out, const struct voted *voted)
 	wire_put_array(out, voted->member_count);
 	for (uint32_t i = 0; i < voted->member_count; i++)
 		wire_put_id(out, voted->members[i]);
+	raw_array_put(out, voted->ends);
+	raw_array_put(out, voted->verdicts);
 }
 
 void voted_get(struct wire_reader *reader, struct voted *ret_voted)
 {
 	memset(ret_voted, 0, sizeof(*ret_voted));
-	struct item item = item_begin(reader, 9);
+	struct item item = item_begin(reader, VOTED_ITEMS);
 	ret_voted->number = wire_get_u64(reader);
 	register_key_get(reader, &ret_voted->key);
 	ret_voted->ballot = wire_get_ballot(reader);
@@ -193,6 +197,8 @@ void voted_get(struct wire_reader *reader, struct voted *ret_voted)
 	ret_voted->member_count = wire_get_array(reader, MEMBERS_TAKEN_MAX);
 	for (uint32_t i = 0; i < ret_voted->member_count; i++)
 		ret_voted->members[i] = wire_get_id(reader);
+	ret_voted->ends = raw_array_get(reader);
+	ret_voted->verdicts = raw_array_get(reader);
 	item_end(reader, item);
 }
 

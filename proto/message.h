@@ -89,6 +89,8 @@ struct voted {
 	enum vote_answer answer;
 	struct ballot other;     /* PROMISE: accepted ballot (round 0: none); LOWER: promised; NOT_SERVING: epoch only */
 	struct slice value;      /* PROMISE: accepted value; OLD_DEF: the definition's value */
+	struct slice ends;       /* PROMISE: what travelled beside that value, as in the vote; who adopts it, sends them on */
+	struct slice verdicts;
 	uint32_t member_count;   /* NOT_SERVING */
 	struct id128 members[SET_MEMBERS_MAX];
 };

@@ -8,7 +8,7 @@
 
 #define REGISTER_KEY_BYTES 19u
 #define REGISTER_VERSION 1u
-#define REGISTER_ITEMS 4u
+#define REGISTER_ITEMS 6u
 #define REGISTER_VALUE_BYTES_MAX (WIDE_BYTES - 512u) /* the rest is for ballots and headers */
 
 static void register_key_store(const struct register_key *key, uint8_t ret_bytes[REGISTER_KEY_BYTES])
@@ -38,6 +38,8 @@ void acceptor_read(struct node *node, const struct register_key *key, struct buf
 	state.promised = wire_get_ballot(&reader);
 	state.accepted = wire_get_ballot(&reader);
 	state.value = wire_get_bin(&reader, FRAME_BYTES_MAX);
+	state.ends = wire_get_raw(&reader);
+	state.verdicts = wire_get_raw(&reader);
 	if (reader.err == ERR_OK)
 		wire_skip_items(&reader, count - REGISTER_ITEMS);
 	if (wire_reader_end(&reader) == ERR_OK && version == REGISTER_VERSION)
@@ -57,6 +59,14 @@ static bool acceptor_is_readable(struct node *node, const struct register_key *k
 	       ERR_NOT_FOUND;
 }
 
+static void acceptor_put_array(struct buf *out, struct slice array)
+{
+	if (array.bytes == 0)
+		wire_put_array(out, 0);
+	else
+		wire_put_raw(out, array);
+}
+
 static void acceptor_write(struct node *node, const struct register_key *key, const struct register_state *state)
 {
 	uint8_t key_bytes[REGISTER_KEY_BYTES];
@@ -68,6 +78,8 @@ static void acceptor_write(struct node *node, const struct register_key *key, co
 	wire_put_ballot(&record, &state->promised);
 	wire_put_ballot(&record, &state->accepted);
 	wire_put_bin(&record, state->value.data, state->value.bytes);
+	acceptor_put_array(&record, state->ends);
+	acceptor_put_array(&record, state->verdicts);
 	assert(!record.has_overflowed);
 	node->store->put(node->store->context, TABLE_REGISTERS, slice_of(key_bytes, sizeof(key_bytes)), buf_slice(&record));
 }
@@ -126,6 +138,8 @@ static void acceptor_prepare(struct node *node, const struct vote *vote, struct 
 	ret_voted->answer = VOTE_PROMISE;
 	ret_voted->other = state->accepted;
 	ret_voted->value = state->value;
+	ret_voted->ends = state->ends;
+	ret_voted->verdicts = state->verdicts;
 }
 
 static struct ballot vote_next(const struct vote *vote)
@@ -142,6 +156,8 @@ static void acceptor_take(struct node *node, const struct vote *vote, struct reg
 	struct ballot next = vote_next(vote);
 	state->accepted = vote->ballot;
 	state->value = vote->value;
+	state->ends = vote->ends;
+	state->verdicts = vote->verdicts;
 	if (!mutant_is_on(MUTANT_NORAISE))
 		state->promised = ballot_compare(&next, &vote->ballot) > 0 ? next : vote->ballot;
 	acceptor_write(node, &vote->key, state);
@@ -231,7 +247,7 @@ static bool vote_is_from(struct node *node, const struct vote *vote, struct id12
 	return set != NULL && arc_set_find(set, from) >= 0 && id128_equal(vote->ballot.node, from) &&
 	       !ballot_is_zero(&vote->ballot) && !id128_is_zero(vote->key.key) &&
 	       place_arc(vote->key.key) == vote->key.arc && vote->key.kind != REGISTER_REC &&
-	       vote->value.bytes <= REGISTER_VALUE_BYTES_MAX;
+	       vote->value.bytes + vote->ends.bytes + vote->verdicts.bytes <= REGISTER_VALUE_BYTES_MAX;
 }
 
 void acceptor_on_frame(struct node *node, struct id128 from, uint32_t item_count, struct wire_reader *reader)

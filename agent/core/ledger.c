@@ -88,8 +88,39 @@ enum err ledger_read(struct node *node, const struct run_key *key, struct run_re
 	return ERR_OK;
 }
 
+/* Decided verdicts never overlap: one that does came with a vote that was not decided. Nearly always there is none. */
+static void ledger_clear_verdicts(struct node *node, const struct verdict_record *news)
+{
+	if (!id128_is_zero(news->manual))
+		return;
+	uint8_t memory[64];
+	struct buf key;
+	buf_init(&key, memory, sizeof(memory));
+	struct id128 last;
+	memset(last.bytes, 0xff, sizeof(last.bytes));
+	verdict_key_store(news->job, news->from_ms - 1, last, memory);
+	key.bytes = VERDICT_KEY_BYTES;
+	for (;;) {
+		uint8_t value_memory[VERDICT_RECORD_BYTES_MAX];
+		struct buf value;
+		buf_init(&value, value_memory, sizeof(value_memory));
+		if (node->store->next(node->store->context, TABLE_VERDICTS, buf_slice(&key), &key, &value) != ERR_OK)
+			return;
+		struct verdict_record held;
+		struct wire_reader reader;
+		wire_reader_init(&reader, buf_slice(&value));
+		verdict_record_get(&reader, &held);
+		if (wire_reader_end(&reader) != ERR_OK || !id128_equal(held.job, news->job) ||
+		    held.from_ms > news->t_ms)
+			return;
+		if (id128_is_zero(held.manual) && held.t_ms != news->t_ms)
+			node->store->remove(node->store->context, TABLE_VERDICTS, buf_slice(&key));
+	}
+}
+
 void ledger_write_verdict(struct node *node, const struct verdict_record *record)
 {
+	ledger_clear_verdicts(node, record);
 	uint8_t key[VERDICT_KEY_BYTES];
 	verdict_key_store(record->job, record->t_ms, record->manual, key);
 	uint8_t memory[VERDICT_RECORD_BYTES_MAX];
@@ -192,6 +223,9 @@ static void ledger_news_closed(struct node *node, const struct run_record *recor
 		}
 		return;
 	}
+	/* A claim that was never decided may have been given to another. */
+	if (!id128_equal(held.executor, record->executor))
+		return;
 	bool was_lost = held.state == RUN_LOST;
 	bool was_final = run_state_is_final(held.state);
 	if (!run_record_merge(&held, record) || !run_state_is_final(held.state))
@@ -315,10 +349,12 @@ static void ledger_on_end(struct node *node, const struct run_record *record)
 		was_final = run_state_is_final(run->record.state);
 		if (run->mine == RUN_MINE_NOT)
 			(void)run_record_merge(&run->record, record);
-		merged = run->record;
+		if (id128_equal(run->record.executor, record->executor))
+			merged = run->record;
 	} else {
 		struct run_record held;
-		if (ledger_read(node, &record->key, &held) == ERR_OK) {
+		if (ledger_read(node, &record->key, &held) == ERR_OK &&
+		    id128_equal(held.executor, record->executor)) {
 			was_final = run_state_is_final(held.state);
 			(void)run_record_merge(&held, record);
 			merged = held;
@@ -361,6 +397,14 @@ static void ledger_on_pass(struct node *node, const struct verdict_record *verdi
 	live_run_changed(node, &row);
 }
 
+/* An adopted value brings what may be here already, and corrected since. */
+static bool ledger_has_verdict(struct node *node, const struct verdict_record *news)
+{
+	struct verdict_record held;
+	return ledger_read_verdict(node, news->job, news->t_ms, news->manual, &held) == ERR_OK &&
+	       (held.verdict == news->verdict || news->verdict == VERDICT_LOST);
+}
+
 void ledger_on_vote(struct node *node, const struct vote *vote)
 {
 	struct wire_reader reader;
@@ -381,7 +425,7 @@ void ledger_on_vote(struct node *node, const struct vote *vote)
 		verdict_record_get(&reader, &verdict);
 		if (reader.err != ERR_OK)
 			return;
-		if (!id128_equal(verdict.job, vote->key.key))
+		if (!id128_equal(verdict.job, vote->key.key) || ledger_has_verdict(node, &verdict))
 			continue;
 		ledger_write_verdict(node, &verdict);
 		ledger_on_pass(node, &verdict);
@@ -397,6 +441,18 @@ static bool ledger_is_own_claim(const struct node *node, const struct vote *vote
 		if (!vote->adds[i].is_pass && vote->adds[i].t_ms == open->t_ms)
 			return true;
 	return false;
+}
+
+/* What was known of a run is of a claim that was never decided: it was given to another. */
+static void ledger_reset(struct node *node, uint32_t slot)
+{
+	struct run *run = &node->runs.runs[slot];
+	if (run->mine != RUN_MINE_NOT && run->mine != RUN_MINE_OVER && node->running_count > 0)
+		node->running_count--;
+	heap_remove(&node->runs.heap, slot);
+	struct run fresh = { .job_next = run->job_next, .hash_next = run->hash_next };
+	fresh.record = (struct run_record){ .key = run->record.key, .exit_code = -1, .rss_bytes_max = -1 };
+	*run = fresh;
 }
 
 void ledger_on_cursor(struct node *node, uint32_t job_slot, const struct cursor *cursor, const struct vote *vote)
@@ -426,6 +482,14 @@ void ledger_on_cursor(struct node *node, uint32_t job_slot, const struct cursor 
 		if (slot == RUN_NONE)
 			continue;
 		struct run *run = &node->runs.runs[slot];
+		bool is_same_executor = id128_equal(run->record.executor, open->executor);
+		if (!is_same_executor && (run->is_open || run->mine != RUN_MINE_NOT))
+			ledger_reset(node, slot);
+		if (run->is_open && !run->is_decided && run->mine == RUN_MINE_NOT) {
+			run->record.def_counter = open->def_counter;
+			run->record.claimed_ms = open->claimed_ms;
+			run->is_carried = !ledger_is_own_claim(node, vote, open);
+		}
 		if (run->is_open)
 			continue;
 		run->is_open = true;
@@ -439,7 +503,8 @@ void ledger_on_cursor(struct node *node, uint32_t job_slot, const struct cursor 
 		run->record.claimed_ms = open->claimed_ms;
 		/* Its end may have been heard before this claim was, or before a restart. */
 		struct run_record held;
-		if (ledger_read_store(node, &key, &held) == ERR_OK && run_state_is_final(held.state)) {
+		if (ledger_read_store(node, &key, &held) == ERR_OK && run_state_is_final(held.state) &&
+		    id128_equal(held.executor, open->executor)) {
 			run->record = held;
 			run->is_end_seen = true;
 		}

@@ -199,23 +199,48 @@ static void proposer_prepare(struct node *node, uint32_t index)
 	proposer_count(node, index, (uint32_t)arc_set_find(set, node->config.id), &voted);
 }
 
-/* The value that a change starts from: the highest accepted of the promises, or this node's own last decided one. */
-static struct slice proposer_base(struct node *node, struct proposal *proposal, struct buf *memory,
-                                  struct ballot *ret_own)
+/* The value that a change starts from, with what travelled beside it: the highest accepted of the promises, or this node's
+ * own last decided one. */
+static struct register_state proposer_base(struct node *node, struct proposal *proposal, struct buf *memory)
 {
 	struct register_state state;
 	acceptor_read(node, &proposal->key, memory, &state);
-	*ret_own = state.accepted;
-	if (proposal->wide != 0 && ballot_compare(&proposal->best_ballot, &state.accepted) > 0)
-		return slice_of(node_wide(node, proposal->wide), proposal->wide_bytes);
-	return state.value;
+	if (proposal->wide == 0 || ballot_compare(&proposal->best_ballot, &state.accepted) <= 0)
+		return state;
+	const uint8_t *at = node_wide(node, proposal->wide);
+	state.accepted = proposal->best_ballot;
+	state.value = slice_of(at, proposal->wide_bytes);
+	at += proposal->wide_bytes;
+	state.ends = slice_of(at, proposal->wide_ends_bytes);
+	state.verdicts = slice_of(at + proposal->wide_ends_bytes, proposal->wide_verdicts_bytes);
+	return state;
 }
 
-/* A value that a PREPARE found may be another's unfinished change, which this node has not accepted: it is finished before
- * anything is concluded from it, also if nothing is to be changed. Left alone it would be found again for ever. */
-static bool proposer_found_news(const struct proposal *proposal, struct ballot own_ballot)
+/* The value that is adopted may be on one disk only: its ends and verdicts go on with it (I17). */
+static void proposer_adopt_extra(const struct register_state *base, struct proposal_extra *extra)
 {
-	return !ballot_is_zero(&proposal->best_ballot) && ballot_compare(&proposal->best_ballot, &own_ballot) != 0;
+	struct wire_reader reader;
+	wire_reader_init(&reader, base->ends);
+	uint32_t end_count = wire_get_array(&reader, VOTE_ENDS_MAX);
+	for (uint32_t i = 0; i < end_count; i++) {
+		struct run_record record;
+		run_record_get(&reader, &record);
+		if (reader.err != ERR_OK)
+			break;
+		run_record_put(&extra->ends, &record);
+		extra->ended[extra->end_count++] =
+		        (struct proposal_end){ .run = record.key, .executor = record.executor };
+	}
+	wire_reader_init(&reader, base->verdicts);
+	uint32_t verdict_count = wire_get_array(&reader, VOTE_VERDICTS_MAX);
+	for (uint32_t i = 0; i < verdict_count; i++) {
+		struct verdict_record verdict;
+		verdict_record_get(&reader, &verdict);
+		if (reader.err != ERR_OK)
+			break;
+		verdict_record_put(&extra->verdicts, &verdict);
+		extra->verdict_count++;
+	}
 }
 
 /* Makes the value that is proposed, in `out`; false: there is nothing to change. */
@@ -223,8 +248,8 @@ static bool proposer_value(struct node *node, struct proposal *proposal, struct 
 {
 	struct buf memory;
 	buf_init(&memory, node->scratch_value, WIDE_BYTES);
-	struct ballot own_ballot;
-	struct slice base = proposer_base(node, proposal, &memory, &own_ballot);
+	struct register_state state = proposer_base(node, proposal, &memory);
+	struct slice base = state.value;
 	if (proposal->key.kind == REGISTER_DEF) {
 		if (proposal->change != 0)
 			return change_build(node, proposal->change, base, out);
@@ -235,17 +260,21 @@ static bool proposer_value(struct node *node, struct proposal *proposal, struct 
 
 	if (cursor_get(base, &node->cursor) != ERR_OK)
 		return false;
-	bool is_forced = proposal->is_forced || proposer_found_news(proposal, own_ballot);
+	/* Under a standing promise the base is decided. What a PREPARE found may be an unfinished change: it is finished
+	 * before anything is concluded from it, also if nothing is to be changed. Left alone it would be found for ever. */
+	bool is_found = proposal->phase == PROPOSAL_PREPARE && !ballot_is_zero(&state.accepted);
+	if (is_found)
+		proposer_adopt_extra(&state, extra);
 	bool is_changed = claim_build(node, proposal->job, extra);
 	if (!is_changed && proposal->is_forced && proposal->change == 0)
 		planner_owner_is_alive(node, proposal->job);
 	if (is_changed)
 		cursor_put(out, &node->cursor);
-	else if (is_forced && base.bytes != 0)
+	else if ((proposal->is_forced || is_found) && base.bytes != 0)
 		buf_put(out, base.data, base.bytes); /* `same`, byte for byte */
-	else if (is_forced)
+	else if (proposal->is_forced)
 		cursor_put(out, &node->cursor);
-	return is_changed || is_forced;
+	return is_changed || is_found || proposal->is_forced;
 }
 
 /* Keeps the encoded ACCEPT for repeats to other voters. False: no buffer for it. */
@@ -434,12 +463,19 @@ static bool proposer_keep_best(struct node *node, struct proposal *proposal, con
 	if (ballot_is_zero(&voted->other) || ballot_compare(&voted->other, &proposal->best_ballot) <= 0)
 		return true;
 	if (!is_own) {
+		size_t bytes = voted->value.bytes + voted->ends.bytes + voted->verdicts.bytes;
 		if (proposal->wide == 0)
 			proposal->wide = node_wide_take_to_keep(node);
-		if (proposal->wide == 0 || voted->value.bytes > WIDE_BYTES)
+		if (proposal->wide == 0 || bytes > WIDE_BYTES)
 			return false;
-		memcpy(node_wide(node, proposal->wide), voted->value.data, voted->value.bytes);
+		struct buf kept;
+		buf_init(&kept, node_wide(node, proposal->wide), WIDE_BYTES);
+		buf_put(&kept, voted->value.data, voted->value.bytes);
+		buf_put(&kept, voted->ends.data, voted->ends.bytes);
+		buf_put(&kept, voted->verdicts.data, voted->verdicts.bytes);
 		proposal->wide_bytes = (uint32_t)voted->value.bytes;
+		proposal->wide_ends_bytes = (uint32_t)voted->ends.bytes;
+		proposal->wide_verdicts_bytes = (uint32_t)voted->verdicts.bytes;
 	}
 	proposal->best_ballot = voted->other;
 	return true;

@@ -64,6 +64,8 @@ struct proposal {
 	struct ballot best_ballot; /* highest accepted among the promises */
 	uint32_t wide;           /* buffer + 1 with the best value, then with the ACCEPT item */
 	uint32_t wide_bytes;
+	uint32_t wide_ends_bytes;     /* behind the best value, what travelled beside it */
+	uint32_t wide_verdicts_bytes;
 	uint32_t inline_bytes;
 	uint32_t backoff_count;
 	uint64_t round_next;     /* left as promise by the ACCEPT */
@@ -261,7 +263,9 @@ void outbox_flush(struct node *node);
 struct register_state {
 	struct ballot promised;
 	struct ballot accepted; /* round 0: nothing */
-	struct slice value;     /* in the buf given to acceptor_read */
+	struct slice value;     /* in the buf given to acceptor_read; so are the next two */
+	struct slice ends;      /* what travelled beside the value, and goes on with whoever adopts it */
+	struct slice verdicts;
 };
 void acceptor_read(struct node *node, const struct register_key *key, struct buf *value_memory, struct register_state *ret_state);
 /* Judges one request and puts what it changes; `ret_voted` is the answer, its value in `answer_memory`. */
