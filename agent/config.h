@@ -21,10 +21,10 @@
 /* sun_path less its NUL: the kernel takes no longer socket path. */
 #define CONFIG_SOCKET_BYTES_MAX 107u
 #define CONFIG_SLOTS_MAX 10000u /* runs at a time on one host; its pids end first */
-#define CONFIG_VOTING_BYTES_MIN (1u << 20)
-#define CONFIG_VOTING_BYTES_MAX (1ull << 36)
+#define CONFIG_VOTING_BYTES_MIN VOTING_BYTES_MIN
+#define CONFIG_VOTING_BYTES_MAX VOTING_BYTES_MAX
 #define CONFIG_HISTORY_BYTES_MIN (8u << 20)
-#define CONFIG_HISTORY_BYTES_MAX (1ull << 42)
+#define CONFIG_HISTORY_BYTES_MAX HISTORY_BYTES_MAX
 
 struct config {
 	char directory[CONFIG_PATH_BYTES];

@@ -141,7 +141,7 @@ static void test_file_faults(void **state)
 	expect_file_fault("name: a\nslotz: 3\n", ":2:1: slotz: unknown option");
 	expect_file_fault("name: a\nslots: 0\n", ":2:8: slots: \"0\" is not between 1 and 10000");
 	expect_file_fault("store:\n  voting_bytes: 3\n",
-			  ":2:17: store.voting_bytes: must be from 1M to 65536M");
+			  ":2:17: store.voting_bytes: must be from 1M to 1024M");
 	expect_file_fault("store:\n  voting: 3M\n", ":2:3: store.voting: unknown option");
 	expect_file_fault("slots:\n", ":1:7: slots: has no value");
 	expect_file_fault("slots: {a: 1}\n", ":1:8: slots: has no value");
