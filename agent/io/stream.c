@@ -290,10 +290,10 @@ static void receive_hello(struct stream *stream, struct slice frame)
 	/* An acceptor answers even who it does not want: the dialler then knows why it was cut off. */
 	if (!stream->is_dialled)
 		send_hello(stream);
-	if (is_bad) {
+	if (is_bad)
 		stream_fail(stream, why);
+	if (stream->state == STREAM_CLOSING)
 		return;
-	}
 	derive_keys(stream, &hello);
 	stream->node = hello.node;
 	stream->boot = hello.boot;
@@ -498,7 +498,8 @@ void streams_answer(struct streams *streams, uint64_t connection, struct slice b
 static int64_t ends_mono_us(const struct stream *stream)
 {
 	int64_t limit_ms = STREAM_HANDSHAKE_MS;
-	if (stream->state == STREAM_OPEN)
+	/* A hello alone proves nothing, and who dials us does so because it has something to say. */
+	if (stream->state == STREAM_OPEN && (stream->is_dialled || stream->is_heard))
 		limit_ms = stream->is_dialled ? STREAM_IDLE_MS : STREAM_IDLE_ACCEPTED_MS;
 	return stream->used_mono_us + limit_ms * 1000;
 }

@@ -366,6 +366,40 @@ static void test_replay(void **state)
 	side_close(&one);
 }
 
+/* A clock on which the handshake's time has passed since. */
+static struct clocks clock_ahead(void *context)
+{
+	(void)context;
+	struct clocks clocks = two.fake.host.now(&two.fake);
+	clocks.mono_us += (STREAM_HANDSHAKE_MS + 1000) * 1000ll;
+	return clocks;
+}
+
+static void test_unproved(void **state)
+{
+	(void)state;
+	side_open(&one, 1, 9, CLUSTER);
+	side_open(&two, 2, 9, CLUSTER);
+	struct raw silent, proved, last;
+	uint8_t frame[256];
+	raw_open(&silent);
+	raw_greet(&silent);
+	raw_open(&proved);
+	raw_greet(&proved);
+	raw_send(&proved, slice_of(frame, raw_seal(&proved, 0, "once", frame)));
+	(void)fake_host_await(&one.fake, EVENT_STREAM, 1);
+	one.fake.host.now = clock_ahead;
+	/* A new stream is when the timer is set anew. */
+	raw_open(&last);
+	assert_true(raw_is_closed(&silent));
+	assert_false(raw_is_closed(&proved));
+	(void)close(silent.fd);
+	(void)close(proved.fd);
+	(void)close(last.fd);
+	side_close(&one);
+	side_close(&two);
+}
+
 static void test_altered(void **state)
 {
 	(void)state;
@@ -471,6 +505,8 @@ int main(void)
 		{"the end of a peer is told at once", test_end, NULL, NULL, NULL},
 		{"without memory at any point nothing breaks", test_memory, NULL, NULL, NULL},
 		{"a recorded frame or stream opens nowhere", test_replay, NULL, NULL, NULL},
+		{"a hello without a frame that proves it is not kept for long", test_unproved, NULL,
+		 NULL, NULL},
 		{"an altered frame ends the stream", test_altered, NULL, NULL, NULL},
 		{"what is no hello is cut off", test_garbage, NULL, NULL, NULL},
 		{"a hello is taken whole or not at all", test_hello, NULL, NULL, NULL},
