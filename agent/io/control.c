@@ -25,33 +25,35 @@ struct control_client {
 	struct control *control;
 	uint64_t number;
 	uint32_t uid;
-	const char *user; /* in control->users, or own_name */
-	char own_name[12];
-	bool is_refused; /* over CLIENTS_MAX: only told so */
-	bool is_leaving; /* closes as soon as all is written */
+	char user[USER_NAME_BYTES_MAX + 1]; /* its number if it has no name */
+	bool is_refused;                    /* over CLIENTS_MAX: only told so */
+	bool is_leaving;                    /* closes as soon as all is written */
 	uv_shutdown_t shutdown;
 };
 
 /* ---- who ---- */
 
-static const char *user_name(struct control *control, struct control_client *client)
+/* Copied, as a client may outlive what is remembered of its name. */
+static void name_user(struct control *control, struct control_client *client)
 {
 	for (uint32_t i = 0; i < control->user_count; i++) {
-		if (control->users[i].uid == client->uid)
-			return control->users[i].name;
+		if (control->users[i].uid != client->uid)
+			continue;
+		memcpy(client->user, control->users[i].name, sizeof(client->user));
+		return;
 	}
-	(void)snprintf(client->own_name, sizeof(client->own_name), "%u", client->uid);
+	(void)snprintf(client->user, sizeof(client->user), "%u", client->uid);
 	char line[PASSWD_BYTES];
 	struct passwd entry, *found = NULL;
 	int code = getpwuid_r(client->uid, &entry, line, sizeof(line), &found);
 	if (code != 0 || found == NULL || strlen(found->pw_name) > USER_NAME_BYTES_MAX)
-		return client->own_name;
+		return;
+	(void)snprintf(client->user, sizeof(client->user), "%s", found->pw_name);
 	if (control->user_count == CONTROL_USERS_MAX)
 		control->user_count = 0;
 	struct control_user *user = &control->users[control->user_count++];
 	user->uid = client->uid;
-	(void)snprintf(user->name, sizeof(user->name), "%s", found->pw_name);
-	return user->name;
+	memcpy(user->name, client->user, sizeof(user->name));
 }
 
 static bool read_credentials(struct control_client *client)
@@ -64,7 +66,7 @@ static bool read_credentials(struct control_client *client)
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &bytes) != 0)
 		return false;
 	client->uid = credentials.uid;
-	client->user = user_name(client->control, client);
+	name_user(client->control, client);
 	return true;
 }
 
