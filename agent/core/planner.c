@@ -356,7 +356,7 @@ void planner_visit(struct node *node, uint32_t slot)
 	if (job->manual_count > 0 && manual_visit(node, slot))
 		wants = true;
 	if ((wants || is_unarmed) && node->now.mono_us >= job->quiet_us)
-		(void)proposer_start(node, slot, REGISTER_CUR, 0, rank > 0 || is_unarmed);
+		(void)proposer_start(node, slot, REGISTER_CUR, 0, is_unarmed || (rank > 0 && !open.has_blocking));
 	planner_wake(node, slot);
 }
 
