@@ -498,7 +498,6 @@ void streams_answer(struct streams *streams, uint64_t connection, struct slice b
 static int64_t ends_mono_us(const struct stream *stream)
 {
 	int64_t limit_ms = STREAM_HANDSHAKE_MS;
-	/* A hello alone proves nothing, and who dials us does so because it has something to say. */
 	if (stream->state == STREAM_OPEN && (stream->is_dialled || stream->is_heard))
 		limit_ms = stream->is_dialled ? STREAM_IDLE_MS : STREAM_IDLE_ACCEPTED_MS;
 	return stream->used_mono_us + limit_ms * 1000;

@@ -24,7 +24,9 @@
 #include "proto/types.h"
 
 #define STREAM_QUEUE_BYTES_MAX (8u << 20) /* waits for one peer; a slower one is dropped */
-#define STREAM_HANDSHAKE_MS 5000          /* from connect to the other's hello */
+/* From connect to the other's hello; then, on an accepted one, to its first frame that opens: a hello alone proves
+ * nothing, and who dials does so because it has something to say. */
+#define STREAM_HANDSHAKE_MS 5000
 #define STREAM_IDLE_MS 60000              /* a dialled one without use is closed */
 #define STREAM_IDLE_ACCEPTED_MS 120000    /* the dialler should have closed it long before */
 #define STREAM_INBOUND_MAX (4u * MEMBERS_MAX + 64u)
