@@ -102,9 +102,12 @@ static bool check_header(struct udp *udp, const struct seal_header *header, uint
 {
 	struct host *host = udp->host;
 	uint32_t cluster = host->cluster_hash(host->context);
-	/* Members may have heard of a joiner before it has its answer. */
-	if (header->cluster != 0 && cluster == 0)
+	/* Members may have heard of a joiner before it has its answer: counted, but no line for it. */
+	if (header->cluster != 0 && cluster == 0) {
+		udp->drops[UDP_DROP_CLUSTER]++;
+		udp->drops_logged[UDP_DROP_CLUSTER]++;
 		return false;
+	}
 	if (header->cluster != 0 && header->cluster != cluster) {
 		drop(udp, UDP_DROP_CLUSTER, from, -1);
 		return false;
