@@ -259,12 +259,12 @@ void view_tiny(struct state *state, struct cells *cells, int64_t now_mono_ms)
 	}
 	cells_fill(cells, 0, 0, cells->columns, ' ', bar_role(state), CELL_REVERSE);
 	cells_text(cells, 0, 0, cells->columns, text, bar_role(state), CELL_REVERSE);
-	if (cells->rows < 2)
-		return;
 	if (state->prompt == PROMPT_QUESTION) {
-		cells_text(cells, 1, 0, cells->columns, state->question.text, ROLE_WARN, 0);
+		view_question(state, cells, cells->rows - 1);
 		return;
 	}
+	if (cells->rows < 2)
+		return;
 	const struct row *row = order_selected(state);
 	if (state_place(state) == PLACE_JOBS && row != NULL) {
 		const struct job_row *job = (const struct job_row *)row;

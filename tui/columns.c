@@ -60,6 +60,12 @@ int view_columns(const struct column *columns, int count, int width, int skipped
 		skipped_count = hidden;
 	if (skipped_count > 0)
 		hidden = choose(columns, count, width, skipped_count, ret_places);
+	/* The sign of what is hidden stands at the right end, where a right-aligned title would be under it. */
+	int last = count - 1;
+	while (last > 0 && ret_places[last].width == 0)
+		last--;
+	if (hidden > 0 && columns[last].is_right && width >= TITLES_COLUMNS_MIN)
+		hidden = choose(columns, count, width - 3, skipped_count, ret_places);
 	int at = 1;
 	for (int i = 0; i < count; i++) {
 		ret_places[i].at = at;

@@ -11,20 +11,20 @@
 void model_init(struct model *model, row_resize *resize)
 {
 	*model = (struct model){.resize = resize};
-	table_init(&model->jobs, MODEL_JOBS_MAX, resize);
-	table_init(&model->nodes, MODEL_NODES_MAX, resize);
-	table_init(&model->runs, MODEL_RUNS_MAX, resize);
-	table_init(&model->past, MODEL_PAST_MAX, resize);
+	row_table_init(&model->jobs, MODEL_JOBS_MAX, resize);
+	row_table_init(&model->nodes, MODEL_NODES_MAX, resize);
+	row_table_init(&model->runs, MODEL_RUNS_MAX, resize);
+	row_table_init(&model->past, MODEL_PAST_MAX, resize);
 }
 
 void model_close(struct model *model)
 {
 	if (model->resize == NULL)
 		return;
-	table_clear(&model->jobs);
-	table_clear(&model->nodes);
-	table_clear(&model->runs);
-	table_clear(&model->past);
+	row_table_clear(&model->jobs);
+	row_table_clear(&model->nodes);
+	row_table_clear(&model->runs);
+	row_table_clear(&model->past);
 	model_lines_clear(model);
 	if (model->lines != NULL)
 		(void)model->resize(model->lines, 0);
@@ -35,9 +35,9 @@ void model_close(struct model *model)
 
 void model_watch_begin(struct model *model)
 {
-	table_load_begin(&model->jobs);
-	table_load_begin(&model->nodes);
-	table_load_begin(&model->runs);
+	row_table_load_begin(&model->jobs);
+	row_table_load_begin(&model->nodes);
+	row_table_load_begin(&model->runs);
 }
 
 void model_status(struct model *model, struct slice body)
@@ -53,7 +53,7 @@ void model_status(struct model *model, struct slice body)
 		model->fire_peak_milli = model->status->fires_per_s_milli;
 }
 
-static struct table *table_of_view(struct model *model, struct slice view, enum row_kind *ret_kind)
+static struct row_table *table_of_view(struct model *model, struct slice view, enum row_kind *ret_kind)
 {
 	if (slice_equal(view, slice_str("jobs"))) {
 		*ret_kind = ROW_JOB;
@@ -70,13 +70,13 @@ static struct table *table_of_view(struct model *model, struct slice view, enum 
 	return NULL;
 }
 
-static void put_row(struct model *model, struct table *table, enum row_kind kind, struct slice key,
-		    struct slice body)
+static void put_row(struct model *model, struct row_table *table, enum row_kind kind,
+		    struct slice key, struct slice body)
 {
 	struct row *row;
 	enum err err = row_decode(kind, key, body, model->resize, &row);
 	if (err == ERR_OK)
-		err = table_put(table, row);
+		err = row_table_put(table, row);
 	if (err != ERR_OK)
 		model->bad_count++;
 }
@@ -89,7 +89,7 @@ static void refresh_past(struct model *model, struct slice key, struct slice bod
 		return;
 	memcpy(name, key.data, key.bytes);
 	name[key.bytes] = '\0';
-	if (table_find(&model->past, name) != NULL)
+	if (row_table_find(&model->past, name) != NULL)
 		put_row(model, &model->past, ROW_RUN, key, body);
 }
 
@@ -97,9 +97,9 @@ enum model_change model_watch_row(struct model *model, struct slice body)
 {
 	struct slice view = wire_map_find_str(body, "view");
 	if (slice_equal(view, slice_str("sync"))) {
-		table_load_end(&model->jobs);
-		table_load_end(&model->nodes);
-		table_load_end(&model->runs);
+		row_table_load_end(&model->jobs);
+		row_table_load_end(&model->nodes);
+		row_table_load_end(&model->runs);
 		model->is_synced = true;
 		return MODEL_SYNC;
 	}
@@ -111,7 +111,7 @@ enum model_change model_watch_row(struct model *model, struct slice body)
 		return MODEL_STATUS;
 	}
 	enum row_kind kind = ROW_JOB;
-	struct table *table = table_of_view(model, view, &kind);
+	struct row_table *table = table_of_view(model, view, &kind);
 	struct slice key = wire_map_find_str(body, "key");
 	if (table == NULL || key.bytes == 0 || key.bytes > RUN_NAME_BYTES_MAX) {
 		model->bad_count++;
@@ -128,7 +128,7 @@ enum model_change model_watch_row(struct model *model, struct slice body)
 			refresh_past(model, key, row);
 		return MODEL_ROWS;
 	}
-	table_remove(table, shown);
+	row_table_remove(table, shown);
 	return MODEL_ROWS;
 }
 
@@ -164,7 +164,7 @@ static bool run_is_old(const struct row *row, int64_t now_ms)
 
 void model_prune(struct model *model, int64_t now_utc_ms)
 {
-	table_prune(&model->runs, run_is_old, now_utc_ms);
+	row_table_prune(&model->runs, run_is_old, now_utc_ms);
 }
 
 void model_lines_clear(struct model *model)
@@ -211,7 +211,7 @@ const struct line_row *model_line_at(const struct model *model, size_t index)
 
 const struct job_row *model_job(const struct model *model, const char *name)
 {
-	return (const struct job_row *)table_find(&model->jobs, text_job_display(name));
+	return (const struct job_row *)row_table_find(&model->jobs, text_job_display(name));
 }
 
 const struct node_row *model_node_named(const struct model *model, const char *name)
@@ -224,7 +224,7 @@ const struct node_row *model_node_named(const struct model *model, const char *n
 	return NULL;
 }
 
-static const struct run_row *find_short(const struct table *table, const char *short_id)
+static const struct run_row *find_short(const struct row_table *table, const char *short_id)
 {
 	for (size_t i = 0; i < table->count; i++) {
 		const struct run_row *run = (const struct run_row *)table->rows[i];
@@ -238,9 +238,9 @@ const struct run_row *model_run(const struct model *model, const char *name)
 {
 	if (name[0] == '\0')
 		return NULL;
-	const struct row *row = table_find(&model->runs, name);
+	const struct row *row = row_table_find(&model->runs, name);
 	if (row == NULL)
-		row = table_find(&model->past, name);
+		row = row_table_find(&model->past, name);
 	if (row != NULL)
 		return (const struct run_row *)row;
 	if (strchr(name, '@') != NULL)

@@ -4,7 +4,7 @@
 #define TUI_MODEL_H
 
 #include "tui/row.h"
-#include "tui/table.h"
+#include "tui/row_table.h"
 
 #define MODEL_JOBS_MAX 200000u /* twice the largest cluster that the console is tested with */
 #define MODEL_NODES_MAX 5000u  /* MEMBERS_MAX of gossip */
@@ -15,10 +15,10 @@
 #define MODEL_FINISHED_MS 60000 /* how long the snapshot shows what has ended */
 
 struct model {
-	struct table jobs;
-	struct table nodes;
-	struct table runs;
-	struct table past;
+	struct row_table jobs;
+	struct row_table nodes;
+	struct row_table runs;
+	struct row_table past;
 	struct status_row *status; /* NULL: not come yet */
 	struct line_row **lines;   /* ring of MODEL_LINES_MAX, allocated with the first line */
 	size_t line_first;         /* index of the oldest */

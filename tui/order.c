@@ -51,17 +51,6 @@ static int compare_start(const void *a, const void *b)
 	return strcmp(left->row.key, right->row.key);
 }
 
-static int compare_end(const void *a, const void *b)
-{
-	const struct run_row *left = *(const struct run_row *const *)a;
-	const struct run_row *right = *(const struct run_row *const *)b;
-	int64_t left_ms = model_run_end(left);
-	int64_t right_ms = model_run_end(right);
-	if (left_ms != right_ms)
-		return left_ms > right_ms ? -1 : 1;
-	return strcmp(left->row.key, right->row.key);
-}
-
 static bool has_started(const struct run_row *run)
 {
 	return strcmp(run->state, "started") == 0 || strcmp(run->state, "running") == 0 ||
@@ -94,7 +83,7 @@ static void sort_rows(const struct row **rows, size_t count, int (*compare)(cons
 static void order_snapshot(struct state *state, int64_t now_utc_ms)
 {
 	struct order *order = &state->order;
-	const struct table *runs = &state->model.runs;
+	const struct row_table *runs = &state->model.runs;
 	memset(&order->tally, 0, sizeof(order->tally));
 	order->open_count = order->running_count = 0;
 	/* Three passes in the order of the panes. */
@@ -127,20 +116,20 @@ static void order_snapshot(struct state *state, int64_t now_utc_ms)
 		tally_finished(order, run);
 		order->rows[order->count++] = runs->rows[i];
 	}
-	sort_rows(order->rows + begin, order->count - begin, compare_end);
+	sort_rows(order->rows + begin, order->count - begin, compare_start);
 }
 
 /* The runs of a job: what is in flight, and its past. A run in both tables is taken once. */
 static void order_job(struct state *state, const char *name)
 {
 	struct order *order = &state->order;
-	const struct table *tables[2] = {&state->model.runs, &state->model.past};
+	const struct row_table *tables[2] = {&state->model.runs, &state->model.past};
 	for (int t = 0; t < 2; t++) {
 		for (size_t i = 0; i < tables[t]->count; i++) {
 			const struct run_row *run = (const struct run_row *)tables[t]->rows[i];
 			if (t == 0 && strcmp(text_job_display(run->job), name) != 0)
 				continue;
-			if (t == 1 && table_find(&state->model.runs, run->row.key) != NULL)
+			if (t == 1 && row_table_find(&state->model.runs, run->row.key) != NULL)
 				continue;
 			order->rows[order->count++] = tables[t]->rows[i];
 		}
@@ -151,8 +140,8 @@ static void order_job(struct state *state, const char *name)
 static void order_node(struct state *state, const char *id)
 {
 	struct order *order = &state->order;
-	const struct node_row *node = (const struct node_row *)table_find(&state->model.nodes, id);
-	const struct table *runs = &state->model.runs;
+	const struct node_row *node = (const struct node_row *)row_table_find(&state->model.nodes, id);
+	const struct row_table *runs = &state->model.runs;
 	for (size_t i = 0; node != NULL && i < runs->count; i++) {
 		const struct run_row *run = (const struct run_row *)runs->rows[i];
 		if (model_run_is_open(run) && strcmp(run->node, node->name) == 0)
@@ -218,7 +207,7 @@ static void place_cursor(struct state *state)
 	if (cursor->key[0] != '\0' && (row == NULL || strcmp(row->key, cursor->key) != 0)) {
 		size_t found = SIZE_MAX;
 		if (state_place(state) == PLACE_JOBS) {
-			size_t at = table_lower_bound(&state->model.jobs, cursor->key);
+			size_t at = row_table_lower_bound(&state->model.jobs, cursor->key);
 			if (at < count && strcmp(state->model.jobs.rows[at]->key, cursor->key) == 0)
 				found = at;
 		} else {

@@ -174,7 +174,7 @@ void show_next(int64_t utc_ms, int64_t now_utc_ms, show_text ret_text)
 		return;
 	}
 	int64_t days = day_of(utc_ms) - day_of(now_utc_ms);
-	if (days == 0 || wait_ms < 12LL * HOUR_MS) {
+	if (days == 0 || wait_ms < HOUR_MS) {
 		show_clock(utc_ms, ret_text);
 		return;
 	}

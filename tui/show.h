@@ -24,7 +24,7 @@ void show_lag(int64_t us, show_text ret_text);           /* "0.2" "21" (ms) */
 void show_rate(int64_t per_s_milli, show_text ret_text); /* "0.8/s" "812/s" */
 /* "12:00:00" on the same day or within 12 h, "Mon 06h" within a week, else "20 Nov"; at most 8 cells. */
 void show_past(int64_t utc_ms, int64_t now_utc_ms, show_text ret_text);
-/* "13:00:00", "1d 03:00", "12 Mar"; at most 9 cells. What is over is "+34s late". */
+/* "13:00:00" today or within the hour, "1d 03:00", "12 Mar"; at most 9 cells. What is over is "+34s late". */
 void show_next(int64_t utc_ms, int64_t now_utc_ms, show_text ret_text);
 /* "failed(oom)", or "failed" where `width` is too small for all of it. */
 void show_verdict(const char *verdict, const char *reason, int width, char ret_text[SHOW_VERDICT_BYTES]);

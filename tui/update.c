@@ -109,7 +109,7 @@ static void push_page(struct state *state, enum place place, const char *key, in
 static void open_job(struct state *state, const char *full, int64_t now_mono_ms)
 {
 	push_page(state, PLACE_JOB, full, now_mono_ms);
-	table_clear(&state->model.past);
+	row_table_clear(&state->model.past);
 	state->show_bytes = 0;
 	if (state->link.state != LINK_UP)
 		return;

@@ -53,7 +53,7 @@ static void act_run(struct state *state, int64_t now_mono_ms)
 	}
 	ask(state, PURPOSE_RUN, job->row.key, job->name);
 	(void)snprintf(state->question.text, sizeof(state->question.text),
-		       "Run %s now (schedctl run %s)? It cannot be undone. y/N", job->name, job->name);
+		       "Run %s now (schedctl run %s)? It cannot be undone.", job->name, job->name);
 }
 
 static void act_pause(struct state *state, int64_t now_mono_ms)
@@ -72,8 +72,7 @@ static void act_pause(struct state *state, int64_t now_mono_ms)
 	const char *word = job->is_paused ? "Resume" : "Pause";
 	const char *verb = job->is_paused ? "resume" : "pause";
 	(void)snprintf(state->question.text, sizeof(state->question.text),
-		       "%s %s (schedctl job %s %s; u undoes it)? y/N", word, job->name, verb,
-		       job->name);
+		       "%s %s (schedctl job %s %s; u undoes it)?", word, job->name, verb, job->name);
 }
 
 /* The run that x means: the selected one, or what the selected job runs now. */
@@ -97,12 +96,12 @@ static void ask_stop(struct state *state, const struct run_row *run, int64_t now
 	ask(state, is_started ? PURPOSE_KILL : PURPOSE_CANCEL, run->name, name);
 	if (is_started)
 		(void)snprintf(state->question.text, sizeof(state->question.text),
-			       "Kill run %s (%s on %s, %s)? It cannot be undone. y/N", name,
-			       run->job, run->node, age);
+			       "Kill run %s (%s on %s, %s)? It cannot be undone.", name, run->job,
+			       run->node, age);
 	else
 		(void)snprintf(state->question.text, sizeof(state->question.text),
-			       "Cancel run %s (%s on %s, %s)? It cannot be undone. y/N", name,
-			       run->job, run->node, run->state);
+			       "Cancel run %s (%s on %s, %s)? It cannot be undone.", name, run->job,
+			       run->node, run->state);
 }
 
 static void act_stop(struct state *state, int64_t now_mono_ms)
@@ -121,8 +120,7 @@ static void act_stop(struct state *state, int64_t now_mono_ms)
 		/* In flight, but this agent has not told of the run itself yet. */
 		ask(state, PURPOSE_KILL, job->running_run, job->running_run);
 		(void)snprintf(state->question.text, sizeof(state->question.text),
-			       "Kill run %s (%s)? It cannot be undone. y/N", job->running_run,
-			       job->name);
+			       "Kill run %s (%s)? It cannot be undone.", job->running_run, job->name);
 	} else if (job != NULL) {
 		state_say(state, now_mono_ms, ROLE_NORMAL, "%s is not running: nothing to kill",
 			  job->name);

@@ -40,16 +40,22 @@ static void describe_selected(struct state *state, char ret_text[VIEW_TEXT_BYTES
 	}
 }
 
+void view_question(const struct state *state, struct cells *cells, int row)
+{
+	/* What does not fit is cut in the middle of the words, never at the choice. */
+	const char *choice = " y/N ";
+	int width = cells->columns - 1 - (int)strlen(choice);
+	cells_fill(cells, row, 0, cells->columns, ' ', ROLE_WARN, CELL_BOLD);
+	int used = cells_text(cells, row, 1, width, state->question.text, ROLE_WARN, CELL_BOLD);
+	cells_text(cells, row, 1 + used, (int)strlen(choice), choice, ROLE_WARN,
+		   CELL_BOLD | CELL_REVERSE);
+}
+
 static void paint_message(struct state *state, struct cells *cells, int row, int64_t now_mono_ms)
 {
 	char text[VIEW_TEXT_BYTES];
 	if (state->prompt == PROMPT_QUESTION) {
-		/* What does not fit is cut in the middle of the words, never at the choice. */
-		const char *choice = " y/N";
-		int width = cells->columns - 1 - (int)strlen(choice);
-		int used = cells_text(cells, row, 1, width, state->question.text, ROLE_WARN, CELL_BOLD);
-		if (strstr(state->question.text, "y/N") == NULL || used == width)
-			cells_text(cells, row, 1 + used, 4, choice, ROLE_WARN, CELL_BOLD);
+		view_question(state, cells, row);
 		return;
 	}
 	if (state->prompt == PROMPT_SEARCH) {

@@ -61,6 +61,8 @@ void view_titles(const struct table_view *table, struct cells *cells, int row, i
 
 void view_bar(const struct state *state, struct cells *cells, int64_t now_mono_ms);
 void view_header(const struct state *state, struct cells *cells, int row);
+/* The open question and its choice, in one row. */
+void view_question(const struct state *state, struct cells *cells, int row);
 void view_tiny(struct state *state, struct cells *cells, int64_t now_mono_ms);
 /* A line with a text on the left and one on the right; the right one is drawn only where it fits. */
 void view_sides(struct cells *cells, int row, const char *left, const char *right, enum role role,
@@ -83,6 +85,10 @@ void view_describe_run(const struct run_row *run, char ret_text[VIEW_TEXT_BYTES]
 /* The table of runs that the pages of a job and of a node have below their facts. */
 void view_run_table(struct state *state, struct cells *cells, int row, int64_t now_utc_ms,
 		    bool is_of_node);
+
+/* The facts of a job beside the list, from `column` to the right edge. */
+void view_job_pane(const struct state *state, struct cells *cells, const struct job_row *job,
+		   int row, int rows, int column, int64_t now_utc_ms);
 
 /* Label and text; drawn in two columns where there is room. */
 struct fact {

@@ -104,8 +104,9 @@ static void shown_facts(const struct state *state, const struct job_row *job, st
 				       name);
 		}
 	}
-	view_fact(facts, "Place", ROLE_NORMAL, "arc %03llx  set %s  epoch %s  proposer %s",
-		  (unsigned long long)wire_map_find_i64(body, "arc", 0), set, epoch, proposer);
+	view_fact(facts, "Place", ROLE_NORMAL, "arc %03llx  set %s",
+		  (unsigned long long)wire_map_find_i64(body, "arc", 0), set);
+	view_fact(facts, "Proposer", ROLE_NORMAL, "%s, epoch %s", proposer, epoch);
 	int64_t changed_at = wire_map_find_i64(body, "changed_at", ROW_NONE);
 	show_span(changed_at == ROW_NONE ? ROW_NONE : now_utc_ms - changed_at, age);
 	view_fact(facts, "Version", ROLE_NORMAL, "%lld by %s %s ago, owner %s",
@@ -116,32 +117,44 @@ static void job_facts(const struct state *state, const struct job_row *job, stru
 		      int64_t now_utc_ms)
 {
 	char text[VIEW_TEXT_BYTES];
+	char verdict[SHOW_VERDICT_BYTES];
+	show_text last;
+	show_text span;
+	show_text ok;
+	show_text failed;
 	view_fact(facts, "Command", ROLE_NORMAL, "%.300s", job->command);
 	view_fact(facts, "Schedule", ROLE_NORMAL, "%.200s   TZ %.64s", job->schedule, job->tz);
 	view_fact(facts, "State", show_role(job->state), "%s%s%.200s", job->state,
 		  job->waiting_reason[0] != '\0' ? ": " : "", job->waiting_reason);
 	next_fires(state, job, now_utc_ms, text);
 	view_fact(facts, "Next", ROLE_NORMAL, "%s", text);
-	char verdict[SHOW_VERDICT_BYTES];
-	show_text last;
-	show_text span;
 	show_verdict(job->last_verdict, job->last_reason, 60, verdict);
 	show_past(job->last_start_at != ROW_NONE ? job->last_start_at : job->last_due_at,
 		  now_utc_ms, last);
 	show_span(job->last_dur_ms, span);
 	view_fact(facts, "Last", show_role(job->last_verdict), "%s  %s  %s  on %s", last, verdict,
 		  span, job->last_node[0] != '\0' ? job->last_node : "-");
-	show_text ok;
-	show_text failed;
 	show_count(job->runs_ok, ok);
 	show_count(job->runs_failed, failed);
-	view_fact(facts, "Runs", ROLE_NORMAL, "%s ran-ok, %s ended otherwise   last eight %s", ok,
-		  failed, job->hist);
-	view_fact(facts, "Overlap", ROLE_NORMAL, "%s", job->overlap);
-	view_fact(facts, "Misfire", ROLE_NORMAL, "%s", job->misfire);
+	view_fact(facts, "Runs", ROLE_NORMAL, "%s ran-ok, %s not   %.8s", ok, failed, job->hist);
 	shown_facts(state, job, facts, now_utc_ms);
+	view_fact(facts, "Overlap", ROLE_NORMAL, "%s   misfire %s", job->overlap, job->misfire);
 	if (job->description[0] != '\0')
 		view_fact(facts, "About", ROLE_NORMAL, "%.300s", job->description);
+}
+
+void view_job_pane(const struct state *state, struct cells *cells, const struct job_row *job,
+		   int row, int rows, int column, int64_t now_utc_ms)
+{
+	struct facts facts = {.count = 0};
+	job_facts(state, job, &facts, now_utc_ms);
+	int width = cells->columns - column;
+	cells_fill(cells, row, column, width, ' ', ROLE_NORMAL, 0);
+	cells_fit(cells, row, column, width, job->name, ROLE_NORMAL, CELL_BOLD);
+	for (int i = 0; i < facts.count && i + 2 < rows; i++)
+		put_fact(cells, row + 2 + i, column, width, &facts.list[i]);
+	for (int i = 0; i < rows; i++)
+		cells_text(cells, row + i, column - 2, 1, "|", ROLE_UNKNOWN, 0);
 }
 
 static void paint_gone(struct state *state, struct cells *cells, const char *what)
@@ -236,8 +249,8 @@ static void node_facts(const struct node_row *node, struct facts *facts)
 
 void view_node(struct state *state, struct cells *cells, int64_t now_mono_ms)
 {
-	const struct node_row *node = (const struct node_row *)table_find(&state->model.nodes,
-									  state_page_key(state));
+	const struct node_row *node = (const struct node_row *)row_table_find(&state->model.nodes,
+									      state_page_key(state));
 	if (node == NULL) {
 		paint_gone(state, cells, "Nodes");
 		return;
@@ -320,8 +333,7 @@ void view_run(struct state *state, struct cells *cells, int64_t now_mono_ms)
 	char note[VIEW_TEXT_BYTES] = "";
 	if (run->late_us != ROW_NONE) {
 		show_lag(run->late_us, lag);
-		(void)snprintf(note, sizeof(note),
-			       "%s ms after the moment, by the launcher's clock", lag);
+		(void)snprintf(note, sizeof(note), "%s ms after the moment", lag);
 	}
 	put_step(cells, row + 2, "due", run->due_at, run->due_at, "",
 		 run->is_manual ? "asked for by hand" : "", ROLE_NORMAL);

@@ -29,6 +29,8 @@ static const struct column columns[JOB_COLUMNS] = {
 	[JOB_HIST] = {"HIST", 8, 8, 9, 0, false},
 };
 
+#define PANE_COLUMNS_MIN 140 /* from here on the facts of the selected job stand beside the list */
+#define PANE_WIDTH 40
 #define NAME_NARROW 19 /* below 60 cells: NAME STATE NEXT in 40 */
 
 /* "running?" when the node that runs it has not been heard of: the word is old news. */
@@ -194,12 +196,17 @@ void view_jobs(struct state *state, struct cells *cells, int64_t now_mono_ms)
 			   ROLE_UNKNOWN, 0);
 		return;
 	}
-	view_table(state, cells, &table, body, rows, cells->columns);
+	int width = cells->columns >= PANE_COLUMNS_MIN ? cells->columns - PANE_WIDTH - 2
+						       : cells->columns;
+	view_table(state, cells, &table, body, rows, width);
 	struct column_place places[COLUMNS_MAX];
-	(void)view_columns(shown, JOB_COLUMNS, cells->columns, state_cursor(state)->skipped_columns,
-			   places);
+	(void)view_columns(shown, JOB_COLUMNS, width, state_cursor(state)->skipped_columns, places);
 	for (int row = body + 1; row < body + rows && places[JOB_HIST].width > 0; row++)
 		colour_history(cells, row, &places[JOB_HIST]);
+	const struct row *selected = order_selected(state);
+	if (width < cells->columns && selected != NULL)
+		view_job_pane(state, cells, (const struct job_row *)selected, body, rows, width + 2,
+			      table.now_utc_ms);
 }
 
 static int count_bad(const char *history)

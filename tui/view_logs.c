@@ -233,6 +233,9 @@ void view_logs(struct state *state, struct cells *cells, int64_t now_mono_ms)
 	for (; row < end && at < state->model.line_count; at++)
 		row += paint_line(state, cells, row, end - row, &margin,
 				  model_line_at(&state->model, at), at == state->log.cursor);
+	if (state->model.line_count == 0 && row < end)
+		cells_text(cells, row++, 0, cells->columns,
+			   state->log.has_ended ? "no output is kept" : "no line yet", ROLE_UNKNOWN, 0);
 	for (; row < end; row++)
 		cells_text(cells, row, 0, 1, "~", ROLE_UNKNOWN, 0);
 }

@@ -19,8 +19,8 @@ enum {
 
 static const struct column columns[RUN_COLUMNS] = {
 	[RUN_START] = {"START", 12, 12, 5, 0, false}, [RUN_ID] = {"RUN", 8, 8, 6, 0, false},
-	[RUN_JOB] = {"JOB", 18, 40, 1, 1, false},     [RUN_NODE] = {"NODE", 4, 12, 4, 3, false},
-	[RUN_ATTEMPT] = {"ATT", 3, 3, 8, 0, true},    [RUN_STATE] = {"STATE", 9, 15, 2, 2, false},
+	[RUN_JOB] = {"JOB", 18, 40, 1, 2, false},     [RUN_NODE] = {"NODE", 4, 12, 4, 3, false},
+	[RUN_ATTEMPT] = {"ATT", 3, 3, 8, 0, true},    [RUN_STATE] = {"STATE", 9, 13, 2, 1, false},
 	[RUN_TIME] = {"TIME", 6, 6, 3, 0, true},      [RUN_OF] = {"OF LAST", 12, 12, 9, 0, false},
 	[RUN_NOTE] = {"NOTE", 10, 40, 7, 4, false},
 };

@@ -22,6 +22,37 @@ SPECIAL = {"up": "\x1bOA", "down": "\x1bOB", "right": "\x1bOC", "left": "\x1bOD"
            "tab": "\t", "backspace": "\x7f"}
 
 
+class Screen(pyte.Screen):
+    """With what xterm has and curses uses, but pyte leaves out: scrolling within the margins, repeating."""
+
+    last_drawn = " "
+
+    def draw(self, data):
+        super().draw(data)
+        self.last_drawn = data[-1:] or self.last_drawn
+
+    def repeat_last(self, count=1):
+        self.draw(self.last_drawn * (count or 1))
+
+    def scroll_by(self, count, step, at):
+        column, row = self.cursor.x, self.cursor.y
+        for _ in range(count or 1):
+            self.cursor.y = at
+            step()
+        self.cursor.x, self.cursor.y = column, row
+
+    def scroll_up(self, count=1):
+        self.scroll_by(count, self.index, self.margins.bottom if self.margins else self.lines - 1)
+
+    def scroll_down(self, count=1):
+        self.scroll_by(count, self.reverse_index, self.margins.top if self.margins else 0)
+
+
+class Stream(pyte.ByteStream):
+    csi = dict(pyte.ByteStream.csi, S="scroll_up", T="scroll_down", b="repeat_last")
+    events = pyte.ByteStream.events | {"scroll_up", "scroll_down", "repeat_last"}
+
+
 class Terminal:
     def __init__(self, command, rows=24, columns=80, env=None, term="xterm-256color", locale="C.UTF-8"):
         self.command = command
@@ -31,8 +62,8 @@ class Terminal:
         self.env.update(env or {})
         self.raw = b""  # everything that it wrote
         self.status = None
-        self.screen = pyte.Screen(columns, rows)
-        self.stream = pyte.ByteStream(self.screen)
+        self.screen = Screen(columns, rows)
+        self.stream = Stream(self.screen)
 
     def __enter__(self):
         self.pid, self.fd = pty.fork()

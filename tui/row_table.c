@@ -1,18 +1,18 @@
 /* Rows by key. During a load new rows are appended and sorted once at its end, so that 100,000 rows in any order
  * cost a sort and not a million moves. */
-#include "tui/table.h"
+#include "tui/row_table.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define COUNT_FIRST 64u
 
-void table_init(struct table *table, size_t count_limit, row_resize *resize)
+void row_table_init(struct row_table *table, size_t count_limit, row_resize *resize)
 {
-	*table = (struct table){.count_limit = count_limit, .resize = resize};
+	*table = (struct row_table){.count_limit = count_limit, .resize = resize};
 }
 
-void table_clear(struct table *table)
+void row_table_clear(struct row_table *table)
 {
 	for (size_t i = 0; i < table->count; i++)
 		row_free(table->rows[i], table->resize);
@@ -23,7 +23,7 @@ void table_clear(struct table *table)
 	table->is_loading = false;
 }
 
-size_t table_lower_bound(const struct table *table, const char *key)
+size_t row_table_lower_bound(const struct row_table *table, const char *key)
 {
 	size_t low = 0;
 	size_t high = table->sorted_count;
@@ -37,17 +37,17 @@ size_t table_lower_bound(const struct table *table, const char *key)
 	return low;
 }
 
-struct row *table_find(const struct table *table, const char *key)
+struct row *row_table_find(const struct row_table *table, const char *key)
 {
-	size_t at = table_lower_bound(table, key);
+	size_t at = row_table_lower_bound(table, key);
 	if (at < table->sorted_count && strcmp(table->rows[at]->key, key) == 0)
 		return table->rows[at];
 	return NULL;
 }
 
-void table_load_begin(struct table *table)
+void row_table_load_begin(struct row_table *table)
 {
-	table_load_end(table);
+	row_table_load_end(table);
 	table->is_loading = true;
 	table->generation++;
 	table->refused_count = 0;
@@ -60,7 +60,7 @@ static int compare_rows(const void *a, const void *b)
 	return strcmp((*left)->key, (*right)->key);
 }
 
-void table_load_end(struct table *table)
+void row_table_load_end(struct row_table *table)
 {
 	if (!table->is_loading)
 		return;
@@ -86,7 +86,7 @@ void table_load_end(struct table *table)
 	table->count = table->sorted_count = kept;
 }
 
-static enum err make_room(struct table *table)
+static enum err make_room(struct row_table *table)
 {
 	if (table->count >= table->count_limit) {
 		table->refused_count++;
@@ -103,10 +103,10 @@ static enum err make_room(struct table *table)
 	return ERR_OK;
 }
 
-enum err table_put(struct table *table, struct row *take_row)
+enum err row_table_put(struct row_table *table, struct row *take_row)
 {
 	take_row->generation = table->generation;
-	size_t at = table_lower_bound(table, take_row->key);
+	size_t at = row_table_lower_bound(table, take_row->key);
 	if (at < table->sorted_count && strcmp(table->rows[at]->key, take_row->key) == 0) {
 		row_free(table->rows[at], table->resize);
 		table->rows[at] = take_row;
@@ -128,9 +128,9 @@ enum err table_put(struct table *table, struct row *take_row)
 	return ERR_OK;
 }
 
-void table_remove(struct table *table, const char *key)
+void row_table_remove(struct row_table *table, const char *key)
 {
-	size_t at = table_lower_bound(table, key);
+	size_t at = row_table_lower_bound(table, key);
 	if (at == table->sorted_count || strcmp(table->rows[at]->key, key) != 0)
 		return;
 	row_free(table->rows[at], table->resize);
@@ -139,8 +139,8 @@ void table_remove(struct table *table, const char *key)
 	table->sorted_count--;
 }
 
-void table_prune(struct table *table, bool (*is_old)(const struct row *row, int64_t now_ms),
-		 int64_t now_ms)
+void row_table_prune(struct row_table *table, bool (*is_old)(const struct row *row, int64_t now_ms),
+		     int64_t now_ms)
 {
 	if (table->is_loading)
 		return;
