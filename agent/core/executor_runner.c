@@ -101,6 +101,7 @@ static void executor_on_ended(struct node *node, const struct runner_report *rep
 		if (report->pid != 0)
 			figures_started(node, report->lateness_us);
 	}
+	run->processes_left = report->processes_left;
 	record->duration_us = report->duration_us;
 	record->exit_code = report->exit_code;
 	record->signal = report->signal;

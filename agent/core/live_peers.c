@@ -57,6 +57,7 @@ static const struct figure_field {
 	{ "memory_bytes", offsetof(struct node_figures, memory_bytes) },
 	{ "memory_free_bytes", offsetof(struct node_figures, memory_free_bytes) },
 	{ "up_ms", offsetof(struct node_figures, up_ms) },
+	{ "view", offsetof(struct node_figures, view) },
 };
 #define FIGURE_FIELD_COUNT (sizeof(figure_fields) / sizeof(figure_fields[0]))
 
@@ -77,6 +78,29 @@ static void figures_get(struct slice map, struct node_figures *ret_figures)
 		int64_t value = wire_map_find_i64(map, figure_fields[i].name, 0);
 		memcpy((uint8_t *)ret_figures + figure_fields[i].offset, &value, sizeof(value));
 	}
+}
+
+void live_figures_heard(struct node *node, struct id128 from, struct slice map)
+{
+	struct heard *heard = live_heard(node, from, true);
+	if (heard == NULL)
+		return;
+	figures_get(map, &heard->figures);
+	heard->figures.is_known = true;
+	heard->figures.heard_us = node->now.mono_us;
+}
+
+void query_at_figures(struct node *node, const struct asker *asker, struct slice arguments)
+{
+	(void)arguments;
+	uint8_t memory[1024];
+	struct buf body;
+	struct node_figures own;
+	buf_init(&body, memory, sizeof(memory));
+	row_own_figures(node, &own);
+	figures_put(&body, &own);
+	assert(!body.has_overflowed);
+	answer_end(node, asker, buf_slice(&body));
 }
 
 /* ---- being watched ---- */
@@ -264,12 +288,7 @@ static void on_news(struct node *node, struct id128 from, struct slice view, str
 {
 	struct live_state *live = node->live;
 	if (slice_equal(view, slice_str("figures"))) {
-		struct heard *heard = live_heard(node, from, true);
-		if (heard == NULL)
-			return;
-		figures_get(map, &heard->figures);
-		heard->figures.is_known = true;
-		heard->figures.heard_us = node->now.mono_us;
+		live_figures_heard(node, from, map);
 		live->are_nodes_dirty = true;
 	} else if (!id128_equal(from, live->source)) {
 		return;

@@ -122,6 +122,7 @@ static const struct verb {
 	{ "at.cancel", query_at_cancel, false },
 	{ "at.logs", query_at_logs, false },
 	{ "at.status", query_at_status, false },
+	{ "at.figures", query_at_figures, false },
 };
 #define VERB_COUNT (sizeof(verbs) / sizeof(verbs[0]))
 
@@ -197,6 +198,7 @@ void query_forget(struct node *node, const struct asker *asker)
 		if (query->waits[i].kind != WAIT_FREE && asker_equal(&query->waits[i].asker, asker))
 			query->waits[i].kind = WAIT_FREE;
 	relay_forget(node, asker);
+	gather_forget(node, asker);
 	logs_forget(node, asker);
 }
 
@@ -218,6 +220,9 @@ void query_on_client_gone(struct node *node, uint64_t client)
 		struct asker asker = query->logs[i].asker;
 		logs_forget(node, &asker);
 	}
+	for (uint32_t i = 0; i < GATHERS_MAX; i++)
+		if (query->gathers[i].asker.client == client)
+			query->gathers[i].id = 0;
 	struct asker gone = { .client = client };
 	live_forget(node, &gone);
 }
@@ -237,7 +242,7 @@ static int64_t waits_next_deadline_us(const struct node *node)
 int64_t query_next_deadline_us(const struct node *node)
 {
 	int64_t deadlines[] = { waits_next_deadline_us(node), relay_next_deadline_us(node), logs_next_deadline_us(node),
-		                live_next_deadline_us(node) };
+		                live_next_deadline_us(node), gather_next_deadline_us(node) };
 	int64_t next_us = INT64_MAX;
 	for (size_t i = 0; i < sizeof(deadlines) / sizeof(deadlines[0]); i++)
 		if (deadlines[i] < next_us)
@@ -250,6 +255,7 @@ void query_on_deadline(struct node *node)
 	waits_on_deadline(node);
 	relay_on_deadline(node);
 	logs_on_deadline(node);
+	gather_on_deadline(node);
 	if (live_next_deadline_us(node) <= node->now.mono_us)
 		live_on_deadline(node);
 }

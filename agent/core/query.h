@@ -29,7 +29,8 @@
 
 enum relay_use {
 	RELAY_PASS,  /* frames go on to the asker as they are */
-	RELAY_STATUS /* the end is made this agent's own status */
+	RELAY_STATUS, /* the end is made this agent's own status */
+	RELAY_FIGURES /* of gather.c */
 };
 
 struct relay {
@@ -77,6 +78,23 @@ struct logs {
 	int64_t retry_us;    /* INT64_MAX: not by time */
 };
 
+/* ---- figures being gathered ---- */
+
+#define GATHERS_MAX 16u
+struct gather_page {
+	uint32_t first; /* row */
+	uint32_t limit;
+};
+typedef void gather_then(struct node *node, const struct asker *asker, const struct gather_page *page);
+struct gather {
+	uint64_t id; /* 0: free */
+	struct asker asker;
+	struct gather_page page;
+	gather_then *then;
+	uint32_t pending_count;
+	int64_t deadline_us;
+};
+
 /* ---- what is kept ---- */
 
 #define JOB_NAMES_KEPT 16u
@@ -121,6 +139,7 @@ struct query_state {
 	uint32_t wait_used;
 	struct logs logs[LOGS_MAX];
 	uint32_t logs_used;
+	struct gather gathers[GATHERS_MAX];
 	struct job_name names[JOB_NAMES_KEPT];
 	uint64_t name_clock;
 	struct query_counts counts;
@@ -178,7 +197,7 @@ struct id128 query_proposer(const struct node *node, struct id128 job); /* zero:
 typedef void query_handler(struct node *node, const struct asker *asker, struct slice arguments);
 query_handler query_job_ls, query_job_show, query_job_put, query_job_remove, query_job_pause, query_job_resume, query_job_enable,
 	query_job_disable, query_run, query_runs, query_next, query_wait_verb, query_kill, query_cancel, query_logs,
-	query_at_kill, query_at_cancel, query_at_logs, query_node_ls, query_status, query_at_status, query_watch;
+	query_at_kill, query_at_cancel, query_at_logs, query_at_figures, query_node_ls, query_status, query_at_status, query_watch;
 
 /* ---- query_run.c ---- */
 /* A run by full name, fire name or short id, among live and recent runs. ERR_NOT_FOUND, ERR_INVALID (form, or ambiguous). */
@@ -215,6 +234,14 @@ void status_figures_get(struct slice map, struct status_figures *ret_figures);
 /* NULL: the home is out of reach. With_clock false: without what only the clock changes. */
 void status_put(struct node *node, struct buf *out, const struct status_figures *figures, bool with_clock);
 void query_status_answered(struct node *node, const struct asker *asker, struct slice body);
+
+/* ---- gather.c ---- */
+/* Calls `then` when the figures of the live members are known, or half a second later; at once if they are. */
+void gather_begin(struct node *node, const struct asker *asker, const struct gather_page *page, gather_then *then);
+void gather_answered(struct node *node, uint64_t id, struct id128 from, struct slice body);
+void gather_forget(struct node *node, const struct asker *asker);
+void gather_on_deadline(struct node *node);
+int64_t gather_next_deadline_us(const struct node *node);
 
 /* ---- logs.c ---- */
 void logs_on_run(struct node *node, const struct run_record *record);
@@ -256,6 +283,7 @@ struct node_figures {
 	bool is_known;
 	int64_t heard_us;
 	int64_t running, executed, load_milli, cpus, memory_bytes, memory_free_bytes, up_ms;
+	int64_t view; /* a hash of the members that it takes for alive */
 };
 void row_own_figures(const struct node *node, struct node_figures *ret_figures);
 /* NULL: not known. */
@@ -271,6 +299,7 @@ void live_on_peer_down(struct node *node, struct id128 peer);
 void live_on_deadline(struct node *node);
 int64_t live_next_deadline_us(const struct node *node);
 void live_figures_changed(struct node *node);
+void live_figures_heard(struct node *node, struct id128 from, struct slice map);
 /* NULL: nothing heard lately. */
 const struct node_figures *live_figures_of(const struct node *node, struct id128 id);
 

@@ -46,19 +46,12 @@ const struct query_counts *query_counts(struct node *node)
 
 /* ---- node.ls ---- */
 
-void query_node_ls(struct node *node, const struct asker *asker, struct slice arguments)
+static void answer_nodes(struct node *node, const struct asker *asker, const struct gather_page *page)
 {
-	int64_t limit;
-	uint8_t memory[8];
-	struct buf after;
-	buf_init(&after, memory, sizeof(memory));
-	if (!argument_token(node, asker, arguments, &after) ||
-	    !argument_number(node, asker, arguments, "limit", 1, ROWS_MAX, ROWS_MAX, &limit))
-		return;
-	uint32_t first = after.bytes == 4 ? load_u32(memory) : 0;
+	uint32_t first = page->first;
 	uint32_t member_count = swim_member_count(node->swim);
 	uint32_t count = 0;
-	for (; first < member_count && count < limit && answer_has_room(node); first++, count++) {
+	for (; first < member_count && count < page->limit && answer_has_room(node); first++, count++) {
 		const struct member *member = swim_member_at(node->swim, first);
 		struct node_figures own;
 		const struct node_figures *figures = live_figures_of(node, member->id);
@@ -71,8 +64,22 @@ void query_node_ls(struct node *node, const struct asker *asker, struct slice ar
 		row_node(node, &row, member, figures, true);
 		answer_row(node, asker, buf_slice(&row));
 	}
+	uint8_t memory[4];
 	store_u32(memory, first);
 	query_end_page(node, asker, count, member_count, first < member_count ? slice_of(memory, 4) : slice_of(NULL, 0), true);
+}
+
+void query_node_ls(struct node *node, const struct asker *asker, struct slice arguments)
+{
+	int64_t limit;
+	uint8_t memory[8];
+	struct buf after;
+	buf_init(&after, memory, sizeof(memory));
+	if (!argument_token(node, asker, arguments, &after) ||
+	    !argument_number(node, asker, arguments, "limit", 1, ROWS_MAX, ROWS_MAX, &limit))
+		return;
+	struct gather_page page = { .first = after.bytes == 4 ? load_u32(memory) : 0, .limit = (uint32_t)limit };
+	gather_begin(node, asker, &page, answer_nodes);
 }
 
 /* ---- status ---- */
@@ -185,20 +192,27 @@ static void status_warnings(struct node *node, struct wire_map *map, struct buf 
 static void status_members(struct node *node, struct wire_map *map, struct buf *out)
 {
 	int64_t slots = 0;
+	struct node_figures own;
+	uint32_t known = 1;
+	uint32_t agreeing = 1;
+	row_own_figures(node, &own);
 	for (uint32_t i = 0; i < swim_member_count(node->swim); i++) {
 		const struct member *member = swim_member_at(node->swim, i);
-		if (member->rank == MEMBER_ALIVE)
-			slots += member->meta.slots;
+		const struct node_figures *figures = live_figures_of(node, member->id);
+		if (member->rank != MEMBER_ALIVE)
+			continue;
+		slots += member->meta.slots;
+		known += figures != NULL;
+		agreeing += figures != NULL && figures->view == own.view;
 	}
-	uint32_t alive = swim_alive_count(node->swim);
-	wire_map_i64(map, out, "nodes_alive", alive);
+	wire_map_i64(map, out, "nodes_alive", swim_alive_count(node->swim));
 	wire_map_i64(map, out, "nodes_total", swim_member_count(node->swim));
 	wire_map_i64(map, out, "slots", slots);
 	wire_map_i64(map, out, "arcs_moving", 0);
 	wire_map_i64(map, out, "arcs_short", set_away_count(node) == 0 ? 0 : ARC_COUNT);
-	/* How many of the views agree is not compared: unknown. */
-	wire_map_nil(map, out, "views_agree");
-	wire_map_i64(map, out, "views_total", alive);
+	/* Of those that have said lately whom they take for alive. */
+	wire_map_i64(map, out, "views_agree", agreeing);
+	wire_map_i64(map, out, "views_total", known);
 }
 
 void status_put(struct node *node, struct buf *out, const struct status_figures *figures, bool with_clock)
@@ -233,8 +247,9 @@ static void answer_status(struct node *node, const struct asker *asker, const st
 	answer_end(node, asker, buf_slice(&body));
 }
 
-void query_status(struct node *node, const struct asker *asker, struct slice arguments)
+static void status_with_figures(struct node *node, const struct asker *asker, const struct gather_page *page)
 {
+	(void)page;
 	struct id128 home = query_home(node);
 	struct status_figures figures;
 	if (id128_equal(home, node->config.id)) {
@@ -243,8 +258,16 @@ void query_status(struct node *node, const struct asker *asker, struct slice arg
 	} else if (id128_is_zero(home) || !asker_is_local(asker)) {
 		answer_status(node, asker, NULL);
 	} else {
-		relay_pass(node, asker, home, "at.status", arguments, REQUEST_TIMEOUT_US, RELAY_STATUS);
+		const uint8_t empty_map = 0x80;
+		relay_pass(node, asker, home, "at.status", slice_of(&empty_map, 1), REQUEST_TIMEOUT_US, RELAY_STATUS);
 	}
+}
+
+void query_status(struct node *node, const struct asker *asker, struct slice arguments)
+{
+	(void)arguments;
+	const struct gather_page page = { 0 };
+	gather_begin(node, asker, &page, status_with_figures);
 }
 
 void query_at_status(struct node *node, const struct asker *asker, struct slice arguments)

@@ -312,8 +312,11 @@ static void answer_run(struct node *node, const struct asker *asker, const struc
 	buf_init(&row, memory, sizeof(memory));
 	struct wire_map map = wire_map_begin(&row);
 	row_run_fields(node, &map, &row, record);
+	uint32_t slot = waited_us < 0 ? RUN_NONE : run_find(&node->runs, &record->key);
 	if (waited_us >= 0)
 		wire_map_i64(&map, &row, "waited_ms", waited_us / 1000);
+	if (slot != RUN_NONE && node->runs.runs[slot].mine == RUN_MINE_OVER && record->started_ms != 0)
+		wire_map_i64(&map, &row, "processes_left", node->runs.runs[slot].processes_left);
 	wire_map_end(&map, &row);
 	assert(!row.has_overflowed);
 	answer_end(node, asker, buf_slice(&row));

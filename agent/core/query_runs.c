@@ -27,6 +27,11 @@ enum err runs_read(struct node *node, const struct run_key *key, struct run_reco
 {
 	if (key->attempt != UINT16_MAX)
 		return ledger_read(node, key, ret_record);
+	/* A fire that had a run is shown as that run. */
+	struct run_key first = *key;
+	first.attempt = 1;
+	if (ledger_read(node, &first, ret_record) == ERR_OK)
+		return ERR_NOT_FOUND;
 	struct verdict_record verdict;
 	enum err err = ledger_read_verdict(node, key->job, key->t_ms, key->manual, &verdict);
 	if (err != ERR_OK)

@@ -167,6 +167,7 @@ static void relay_answer(struct node *node, struct relay *relay, const struct an
 {
 	struct asker asker = relay->asker;
 	enum relay_use use = relay->use;
+	struct id128 from = relay->target;
 	bool is_last = news->kind == ANSWER_END || news->kind == ANSWER_ERROR;
 	if (is_last)
 		relay_free(node, relay);
@@ -174,6 +175,8 @@ static void relay_answer(struct node *node, struct relay *relay, const struct an
 		relay->deadline_us = node->now.mono_us + relay->timeout_us;
 	if (use == RELAY_STATUS && news->kind == ANSWER_END)
 		query_status_answered(node, &asker, news->body);
+	else if (use == RELAY_FIGURES && news->kind == ANSWER_END)
+		gather_answered(node, asker.relay, from, news->body);
 	else
 		answer(node, &asker, news->kind, news->body);
 }

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "agent/core/query.h"
+#include "proto/hash.h"
 
 static const char *member_state_word(enum member_rank rank)
 {
@@ -42,6 +43,22 @@ static void row_marks(struct wire_map *map, struct buf *out, const struct member
 	wire_array_end(&array, out);
 }
 
+/* The same for all that take the same members, in the same lives, for alive. */
+static int64_t own_view(const struct node *node)
+{
+	uint64_t view = 0;
+	for (uint32_t i = 0; i < swim_member_count(node->swim); i++) {
+		const struct member *member = swim_member_at(node->swim, i);
+		uint8_t bytes[sizeof(member->id.bytes) + 8];
+		if (member->rank > MEMBER_SUSPECT)
+			continue;
+		memcpy(bytes, member->id.bytes, sizeof(member->id.bytes));
+		store_u64(bytes + sizeof(member->id.bytes), member->boot);
+		view ^= hash_u64(slice_of(bytes, sizeof(bytes)));
+	}
+	return (int64_t)(view >> 1);
+}
+
 void row_own_figures(const struct node *node, struct node_figures *ret_figures)
 {
 	*ret_figures = (struct node_figures){
@@ -54,6 +71,7 @@ void row_own_figures(const struct node *node, struct node_figures *ret_figures)
 		.memory_bytes = (int64_t)node->memory_bytes,
 		.memory_free_bytes = (int64_t)node->memory_free_bytes,
 		.up_ms = (node->now.mono_us - node->started_us) / 1000,
+		.view = own_view(node),
 	};
 }
 

@@ -39,6 +39,7 @@ struct run {
 	bool is_end_seen;      /* its end is in the job's row already */
 	bool is_ask_needed;    /* executor: the runner is to be asked what became of it */
 	bool is_gone;          /* executor: the set does not have it open any more */
+	int64_t processes_left; /* executor: found alive in its session after a kill; -1: not looked */
 	uint64_t executor_boot; /* proposer: the boot that last spoke of it */
 	uint32_t job_next;      /* next run of the same job: slot + 1 */
 	uint32_t hash_next;
