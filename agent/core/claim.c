@@ -62,9 +62,15 @@ static bool claim_may_go_again(const struct claim *claim, const struct run_recor
 
 static enum err claim_again(struct claim *claim, const struct run_record *record)
 {
-	struct id128 executor = candidate_at(claim->node, claim->job, 0, record->executor);
-	if (id128_is_zero(executor))
-		return ERR_FULL;
+	struct node *node = claim->node;
+	struct id128 executor = candidate_at(node, claim->job, 0, record->executor);
+	if (id128_is_zero(executor)) {
+		/* Nobody else is there: the one that released it may be able by now. */
+		executor = candidate_at(node, claim->job, 0, (struct id128){ { 0 } });
+		bool is_self = id128_equal(executor, node->config.id);
+		if (id128_is_zero(executor) || (is_self && executor_judge_offer(node) != OFFER_TAKE))
+			return ERR_FULL;
+	}
 	bool is_allowed = claim->definition.overlap == DEFINITION_OVERLAP_ALLOW;
 	enum err err = cursor_again(&claim->node->cursor, &record->key, executor, claim->value.counter,
 	                            claim->node->cluster_ms, is_allowed);
@@ -261,7 +267,8 @@ static void claim_pass_paused(struct claim *claim)
 	struct node *node = claim->node;
 	int64_t through_ms = node->cursor.through_ms;
 	int64_t to_ms = schedule_previous(&claim->schedule, claim->zone, claim->value.from_ms, through_ms);
-	if (to_ms <= through_ms || through_ms == 0 || claim->schedule.kind == SCHEDULE_MANUAL)
+	if (to_ms <= through_ms || through_ms == 0 || claim->schedule.kind == SCHEDULE_MANUAL ||
+	    claim->extra->verdict_count == VOTE_VERDICTS_MAX) /* adopted with the value: no room for one more */
 		return;
 	struct verdict_record record = { .job = claim->job->id, .t_ms = to_ms, .verdict = VERDICT_SKIPPED,
 		                         .reason = "paused", .decided_by = node->config.id,
