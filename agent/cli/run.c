@@ -186,7 +186,7 @@ static int signal_of(const char *text)
 
 static int tell_kill(struct cli *cli, struct slice end)
 {
-	int64_t left = wire_map_find_i64(end, "processes_left", 0);
+	int64_t left = wire_map_find_i64(end, "processes_left", -1);
 	bool has_verdict = wire_map_find_str(end, "verdict").bytes > 0;
 	int exit_code = has_verdict && left <= 0 ? EXIT_DONE : EXIT_ANSWER_IS_NO;
 	if (cli->form != OUTPUT_TEXT) {
