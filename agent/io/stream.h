@@ -27,8 +27,8 @@
 /* From connect to the other's hello; then, on an accepted one, to its first frame that opens: a hello alone proves
  * nothing, and who dials does so because it has something to say. */
 #define STREAM_HANDSHAKE_MS 5000
-#define STREAM_IDLE_MS 60000              /* a dialled one without use is closed */
-#define STREAM_IDLE_ACCEPTED_MS 120000    /* the dialler should have closed it long before */
+#define STREAM_IDLE_MS 60000           /* a dialled one without use is closed */
+#define STREAM_IDLE_ACCEPTED_MS 120000 /* the dialler should have closed it long before */
 #define STREAM_INBOUND_MAX (4u * MEMBERS_MAX + 64u)
 #define STREAM_OUTBOUND_MAX (MEMBERS_MAX + 64u)
 #define STREAM_UNACKED_MS \
