@@ -542,6 +542,8 @@ enum err config_read(int argument_count, char *const *arguments, char *const *en
 	if (path != NULL) {
 		struct file_read read = {.config = &config};
 		err = yaml_read_file(path, on_document, &read, problem);
+		if (err == ERR_NOT_FOUND || err == ERR_IO)
+			problem_context(problem, "--config");
 		if (err != ERR_OK)
 			return err;
 	}

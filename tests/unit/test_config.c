@@ -152,7 +152,7 @@ static void test_file_faults(void **state)
 			  ":2:1: did not find expected node content (while parsing a flow node that "
 			  "began in line 2)");
 	expect_fault("--config /nonexistent/c.yaml", NULL,
-		     "/nonexistent/c.yaml: No such file or directory");
+		     "--config: /nonexistent/c.yaml: No such file or directory");
 }
 
 static void test_flag_faults(void **state)
