@@ -1,9 +1,12 @@
 /* schedd: the agent, one on each host. Options, store, identity, keys, loop, exit code. */
+#include <fcntl.h>
 #include <malloc.h>
 #include <signal.h>
 #include <sodium.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -16,10 +19,12 @@
 #include "agent/store/identity.h"
 #include "agent/store/store.h"
 #include "proto/err.h"
+#include "proto/limits.h"
 
 #define EXIT_BAD_INPUT 2
 #define TRIM_BYTES (64 << 10)
 #define MMAP_BYTES (64 << 10)
+#define FILES_WANTED (6u * MEMBERS_MAX) /* streams from and to all members, clients, files */
 
 static void print_problem(const struct problem *problem)
 {
@@ -35,6 +40,30 @@ static void bound_heap(void)
 	(void)mallopt(M_ARENA_MAX, 1);
 	(void)mallopt(M_TRIM_THRESHOLD, TRIM_BYTES);
 	(void)mallopt(M_MMAP_THRESHOLD, MMAP_BYTES);
+}
+
+/* Started with one of 0, 1 and 2 closed, the store's files would take their numbers, and the log would be written into
+ * a file of the store. */
+static bool fill_standard_descriptors(void)
+{
+	int fd;
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd < 0)
+		return false;
+	(void)close(fd);
+	return true;
+}
+
+/* Strangers who open connections shall not take the descriptors that peers and clients need. */
+static void raise_files_limit(void)
+{
+	struct rlimit files;
+	if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur >= FILES_WANTED)
+		return;
+	files.rlim_cur = files.rlim_max < FILES_WANTED ? files.rlim_max : FILES_WANTED;
+	(void)setrlimit(RLIMIT_NOFILE, &files);
 }
 
 static int64_t utc_ms(const struct config *config)
@@ -98,7 +127,10 @@ static int run(const struct config *config)
 
 int main(int argument_count, char **arguments)
 {
+	if (!fill_standard_descriptors())
+		return EXIT_FAILURE;
 	bound_heap();
+	raise_files_limit();
 	(void)umask(077);
 	(void)signal(SIGPIPE, SIG_IGN);
 	struct config config;

@@ -477,6 +477,19 @@ static void raise_files_limit(void)
 	(void)setrlimit(RLIMIT_NOFILE, &files);
 }
 
+/* Started with one of 0, 1 and 2 closed, the journal would take its number, and the log would be written into it. */
+static bool fill_standard_descriptors(void)
+{
+	int descriptor;
+	do
+		descriptor = open("/dev/null", O_RDWR);
+	while (descriptor >= 0 && descriptor <= STDERR_FILENO);
+	if (descriptor < 0)
+		return false;
+	(void)close(descriptor);
+	return true;
+}
+
 /* A descriptor above those that the launcher gets, which would take its number between fork and exec. */
 static int open_program(void)
 {
@@ -490,6 +503,8 @@ static int open_program(void)
 
 enum err runner_init(struct runner *runner, const char *directory_path, struct problem *problem)
 {
+	if (!fill_standard_descriptors())
+		return problem_set(problem, ERR_IO, "/dev/null: %s", strerror(errno));
 	(void)umask(077);
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)signal(SIGHUP, SIG_IGN);
