@@ -1,6 +1,7 @@
 /* Memory for the edges. */
 #include "agent/mem.h"
 
+#include <malloc.h>
 #include <stdbool.h>
 #include <stdlib.h>
 
@@ -35,4 +36,9 @@ void *mem_resize(void *memory, size_t bytes)
 void mem_free(void *memory)
 {
 	free(memory);
+}
+
+void mem_give_back(void)
+{
+	(void)malloc_trim(0);
 }

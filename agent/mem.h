@@ -10,6 +10,8 @@ void *mem_new(size_t count, size_t bytes);
 /* Like realloc; bytes 0 frees and returns NULL. */
 void *mem_resize(void *memory, size_t bytes);
 void mem_free(void *memory);
+/* Free pages go back to the system, also those that something small still stands behind. */
+void mem_give_back(void);
 
 /* Tests: the request after `count` further ones fails, once. UINT64_MAX: none does. */
 void mem_fail_after(uint64_t count);

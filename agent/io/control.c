@@ -94,6 +94,9 @@ static void on_closed(struct channel *channel)
 	mem_free(client);
 	if (is_told)
 		control->host->step(control->host->context, &event);
+	/* Answers of any size may have waited; an agent that nobody asks is small again. */
+	if (control->client_count == 0)
+		mem_give_back();
 }
 
 static void put_error(struct buf *out, uint64_t sequence, enum err code, const char *message,
