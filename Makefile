@@ -278,7 +278,7 @@ bench: all ## lateness beside the floor of the same run, memory, wake-ups
 
 demo: ## three agents on loopback, example jobs and the console; ends all that it started
 	@scripts/setup
-	@$(MAKE) VARIANT=release all
+	@$(MAKE) -j2 VARIANT=release all
 	@scripts/demo
 
 ci: ## what continuous integration runs: make test, then the longer checks
