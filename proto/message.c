@@ -255,18 +255,20 @@ void arm_get(struct wire_reader *reader, struct arm *ret_arm)
 
 void run_ack_put(struct buf *out, const struct run_ack *ack)
 {
-	wire_put_array(out, 3);
+	wire_put_array(out, 4);
 	wire_put_run_key(out, &ack->run);
 	wire_put_u64(out, ack->state);
 	wire_put_bool(out, ack->is_gone);
+	wire_put_i64(out, ack->armed_ms);
 }
 
 void run_ack_get(struct wire_reader *reader, struct run_ack *ret_ack)
 {
-	struct item item = item_begin(reader, 3);
+	struct item item = item_begin(reader, 4);
 	ret_ack->run = wire_get_run_key(reader);
 	ret_ack->state = (enum run_state)wire_get_u64_max(reader, RUN_STATE_COUNT - 1);
 	ret_ack->is_gone = wire_get_bool(reader);
+	ret_ack->armed_ms = wire_get_i64(reader);
 	item_end(reader, item);
 }
 

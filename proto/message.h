@@ -128,6 +128,7 @@ struct run_ack {
 	struct run_key run;
 	enum run_state state; /* what is acknowledged */
 	bool is_gone;         /* the set does not have it open: the executor may drop its record */
+	int64_t armed_ms;     /* of the record that is acknowledged: tells an answer from one of before a pause */
 };
 void run_ack_put(struct buf *out, const struct run_ack *ack);
 void run_ack_get(struct wire_reader *reader, struct run_ack *ret_ack);

@@ -206,6 +206,15 @@ static const char *claim_missed_reason(const struct job *job)
 	return job->offer_answer == OFFER_SATURATED ? "saturated" : "no-node";
 }
 
+/* The latest fire that is older than the newest `count` of those up to now. */
+static int64_t claim_before_newest(const struct claim *claim, int64_t now_ms, int64_t after_ms, uint32_t count)
+{
+	int64_t t_ms = now_ms + 1;
+	for (uint32_t i = 0; i <= count; i++)
+		t_ms = schedule_previous(&claim->schedule, claim->zone, t_ms - 1, after_ms);
+	return t_ms;
+}
+
 /* A fire not claimed by t + MISFIRE_AFTER. True: something was passed, look at the next. */
 static bool claim_misfire(struct claim *claim, int64_t t_ms, int64_t after_ms)
 {
@@ -232,7 +241,8 @@ static bool claim_misfire(struct claim *claim, int64_t t_ms, int64_t after_ms)
 		}
 		if (schedule_count(&claim->schedule, claim->zone, after_ms, now_ms, MISFIRE_ALL_MAX + 1) >
 		    MISFIRE_ALL_MAX)
-			return claim_pass(claim, t_ms, VERDICT_MISSED, "superseded");
+			return claim_pass(claim, claim_before_newest(claim, now_ms, after_ms, MISFIRE_ALL_MAX),
+			                  VERDICT_MISSED, "superseded");
 		return claim_one(claim, t_ms, true);
 	}
 	return false;

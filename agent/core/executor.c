@@ -254,7 +254,9 @@ void executor_arm(struct node *node, struct id128 from, const struct arm *arm)
 	uint32_t slot = run_find(&node->runs, &arm->run);
 	if (slot != RUN_NONE && node->runs.runs[slot].mine != RUN_MINE_NOT) {
 		struct run *run = &node->runs.runs[slot];
-		if (run->mine == RUN_MINE_ARMED) {
+		/* A repeat that lay in the socket through a pause must not hide that there was one. */
+		bool is_overdue = node->now.mono_us - run->look_us > PAUSE_LOOK_MS * 1000;
+		if (run->mine == RUN_MINE_ARMED && !is_overdue) {
 			executor_set_moment(node, run, arm);
 			heap_set(&node->runs.heap, slot, run->look_us);
 		}
@@ -382,7 +384,9 @@ void executor_on_run_ack(struct node *node, struct id128 from, uint32_t item_cou
 		}
 		if (ack.is_gone)
 			run->is_gone = true;
-		if (ack.state == run->record.state)
+		/* Who asks after a pause wants answers to this question, not those that came meanwhile. */
+		bool is_answer = run->mine != RUN_MINE_ASKING || ack.armed_ms == run->record.armed_ms;
+		if (ack.state == run->record.state && is_answer)
 			executor_acknowledged(node, slot, (uint32_t)member);
 		slot = run_find(&node->runs, &ack.run);
 		if (slot != RUN_NONE)
@@ -484,6 +488,7 @@ static void executor_look(struct node *node, uint32_t slot)
 	if (node->now.mono_us - run->look_us > PAUSE_LOOK_MS * 1000) {
 		/* Woken from a pause: much may have been decided meanwhile, so a majority is asked first. */
 		run->mine = RUN_MINE_ASKING;
+		run->record.armed_ms = node->cluster_ms;
 		executor_set_state(node, slot, RUN_ARMED);
 		return;
 	}

@@ -317,7 +317,8 @@ void ledger_news(struct node *node, struct id128 from, const struct run_record *
 			ledger_correct_verdict(node, record);
 	}
 
-	struct run_ack ack = { .run = record->key, .state = record->state, .is_gone = is_gone };
+	struct run_ack ack = { .run = record->key, .state = record->state, .is_gone = is_gone,
+		               .armed_ms = record->armed_ms };
 	if (id128_equal(from, node->config.id))
 		return;
 	uint8_t memory[128];

@@ -420,6 +420,8 @@ void planner_wake(struct node *node, uint32_t slot)
 
 void planner_on_members_changed(struct node *node, struct id128 id)
 {
+	/* Who was slow may be quick again. */
+	memset(node->owner_wait_ms, 0, sizeof(node->owner_wait_ms));
 	const struct member *member = node_member(node, id);
 	for (uint32_t slot = run_next_slot(&node->runs, RUN_NONE); slot != RUN_NONE;
 	     slot = run_next_slot(&node->runs, slot)) {

@@ -113,10 +113,11 @@ static void fields_of_later_versions_are_skipped(void **state)
 	uint8_t memory[128];
 	struct buf out;
 	buf_init(&out, memory, sizeof(memory));
-	wire_put_array(&out, 4);
+	wire_put_array(&out, 5);
 	wire_put_run_key(&out, &run);
 	wire_put_u64(&out, RUN_STARTED);
 	wire_put_bool(&out, true);
+	wire_put_i64(&out, 7);
 	wire_put_text(&out, "of the future");
 	struct wire_reader reader;
 	wire_reader_init(&reader, buf_slice(&out));
@@ -125,6 +126,7 @@ static void fields_of_later_versions_are_skipped(void **state)
 	assert_int_equal(wire_reader_end(&reader), ERR_OK);
 	assert_true(run_key_equal(&ack.run, &run));
 	assert_true(ack.is_gone);
+	assert_int_equal(ack.armed_ms, 7);
 }
 
 static void a_digest_has_as_many_sums_as_its_level_says(void **state)
