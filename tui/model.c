@@ -198,7 +198,11 @@ void model_line(struct model *model, struct slice body)
 	while (model->line_count > 0 && (model->line_count == MODEL_LINES_MAX ||
 					 model->line_bytes + row->bytes > MODEL_LINES_BYTES_MAX))
 		drop_oldest_line(model);
-	model->lines[(model->line_first + model->line_count) % MODEL_LINES_MAX] = (struct line_row *)row;
+	/* A line ends where the next begins; one without an end, the last or a cut one, looks the same. */
+	struct line_row *line = (struct line_row *)row;
+	if (line->text.bytes > 0 && line->text.data[line->text.bytes - 1] == '\n')
+		line->text.bytes--;
+	model->lines[(model->line_first + model->line_count) % MODEL_LINES_MAX] = line;
 	model->line_count++;
 	model->line_bytes += row->bytes;
 }

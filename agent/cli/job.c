@@ -62,6 +62,7 @@ int command_job_ls(struct cli *cli)
 				     sizeof(columns) / sizeof(columns[0]));
 	if (exit_code != 0)
 		return exit_code;
+	listing.is_sorted = true;
 	exit_code = listing_run(&listing, "job.ls", put_ls_args, NULL);
 	listing_close(&listing);
 	return exit_code;

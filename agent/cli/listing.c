@@ -268,6 +268,8 @@ int listing_end(struct listing *listing, struct slice end)
 		return cli_note_missing(cli, end);
 	switch (cli->form) {
 	case OUTPUT_TEXT:
+		if (listing->is_sorted && !listing->table.has_header)
+			table_sort(&listing->table);
 		table_write(&listing->table, &listing->lines);
 		cli_write(cli, growing_slice(&listing->lines));
 		break;

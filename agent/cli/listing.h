@@ -41,6 +41,7 @@ struct listing {
 	struct table table;
 	struct growing lines; /* JSON lines that are not written yet */
 	uint64_t row_count;
+	bool is_sorted;     /* a table of one page goes by its first column; agents answer in no order of people's */
 	bool is_count;      /* rows are counted and not kept */
 	uint64_t count_max; /* --limit; 0: all */
 	uint64_t *seen;     /* --watch: hashes of the lines of the last round */

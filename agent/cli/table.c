@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <ctype.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "proto/buf.h"
@@ -70,6 +71,41 @@ static void write_row(const struct table *table, const char **cell, struct growi
 		*cell += bytes + 1;
 	}
 	growing_put(out, "\n", 1);
+}
+
+static int compare_rows(const void *left, const void *right)
+{
+	const char *const *a = left, *const *b = right;
+	int order = strcmp(*a, *b);
+	/* Equal ones stay in the order in which they came. */
+	return order != 0 ? order : (*a > *b) - (*a < *b);
+}
+
+void table_sort(struct table *table)
+{
+	size_t count = table->cell_count / table->column_count;
+	if (count < 2)
+		return;
+	const char **rows = growing_resize(NULL, count * sizeof(*rows));
+	const char *cell = growing_string(&table->text);
+	for (size_t i = 0; i < count; i++) {
+		rows[i] = cell;
+		for (size_t column = 0; column < table->column_count; column++)
+			cell += strlen(cell) + 1;
+	}
+	const char *end = cell;
+	qsort(rows, count, sizeof(*rows), compare_rows);
+	struct growing sorted = {0};
+	for (size_t i = 0; i < count; i++) {
+		const char *at = rows[i];
+		for (size_t column = 0; column < table->column_count; column++)
+			at += strlen(at) + 1;
+		growing_put(&sorted, rows[i], (size_t)(at - rows[i]));
+	}
+	assert(sorted.bytes == (size_t)(end - growing_string(&table->text)));
+	(void)growing_resize(rows, 0);
+	growing_close(&table->text);
+	table->text = sorted;
 }
 
 void table_write(struct table *table, struct growing *out)

@@ -28,6 +28,8 @@ void table_column(struct table *table, size_t index, const char *name, bool is_r
 /* The next cell, row by row; escaped here, so that nothing from outside reaches the terminal as it is.
  * An empty cell is shown as "-". */
 void table_cell(struct table *table, struct slice text);
+/* Sorts the rows held by their first cells, as bytes. */
+void table_sort(struct table *table);
 /* Appends what is held, with the header if it was not written yet, and forgets the rows. */
 void table_write(struct table *table, struct growing *out);
 

@@ -212,6 +212,25 @@ static void a_document_wraps_its_lines(void **state)
 	growing_close(&out);
 }
 
+static void sorted_rows_go_by_their_first_cell(void **state)
+{
+	(void)state;
+	struct table table;
+	struct growing out = {0};
+	table_init(&table, 2);
+	table_column(&table, 0, "name", false);
+	table_column(&table, 1, "n", false);
+	table_sort(&table);
+	const char *const cells[] = {"b", "1", "c", "2", "a", "3", "b", "4"};
+	for (size_t i = 0; i < sizeof(cells) / sizeof(cells[0]); i++)
+		table_cell(&table, slice_str(cells[i]));
+	table_sort(&table);
+	table_write(&table, &out);
+	assert_string_equal(growing_string(&out), "NAME  N\na     3\nb     1\nb     4\nc     2\n");
+	growing_close(&out);
+	table_close(&table);
+}
+
 static void an_error_is_one_object(void **state)
 {
 	(void)state;
@@ -230,6 +249,8 @@ int main(void)
 		CASE(the_last_column_has_no_blanks_behind,
 		     "the last column has no blanks behind it, an empty cell is a dash"),
 		CASE(controls_do_not_pass, "control characters and bad bytes do not pass a table"),
+		CASE(sorted_rows_go_by_their_first_cell,
+		     "sorted rows go by their first cell, equal ones as they came"),
 		CASE(blocks_of_a_long_list_stay_in_line, "the blocks of a long list stay in line"),
 		CASE(fields_keep_their_order_and_times_lose_their_at,
 		     "JSON fields keep their order, and times lose their _at"),

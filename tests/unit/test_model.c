@@ -240,6 +240,19 @@ static void log_keeps_the_newest_lines_within_its_bound(void **unused)
 	data_free(state);
 }
 
+static void a_line_of_the_log_is_kept_without_its_end(void **unused)
+{
+	(void)unused;
+	struct state *state = data_state(24, 80);
+	update_key(state, '4', DATA_MONO_MS);
+	update_log_link_up(state, DATA_MONO_MS);
+	data_send_line(state, "12:03:00.000", "n03", "8f21c07e", "o", "with\n");
+	data_send_line(state, "12:03:00.000", "n03", "8f21c07e", "o", "without");
+	assert_int_equal(model_line_at(&state->model, 0)->text.bytes, strlen("with"));
+	assert_int_equal(model_line_at(&state->model, 1)->text.bytes, strlen("without"));
+	data_free(state);
+}
+
 static void every_failing_allocation_is_survived(void **unused)
 {
 	(void)unused;
@@ -278,6 +291,7 @@ int main(void)
 		cmocka_unit_test(strange_rows_are_counted_and_nothing_more),
 		cmocka_unit_test(finished_runs_are_forgotten_after_a_minute),
 		cmocka_unit_test(log_keeps_the_newest_lines_within_its_bound),
+		cmocka_unit_test(a_line_of_the_log_is_kept_without_its_end),
 		cmocka_unit_test(every_failing_allocation_is_survived),
 	};
 	return cmocka_run_group_tests_name("model", tests, NULL, NULL);
