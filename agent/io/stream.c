@@ -418,7 +418,7 @@ static void on_connection(uv_stream_t *listener, int code)
 
 static struct stream *dial(struct streams *streams, struct id128 node, const struct address *address)
 {
-	if (streams->outbound_count >= STREAM_OUTBOUND_MAX)
+	if (address->family == 0 || streams->outbound_count >= STREAM_OUTBOUND_MAX)
 		return NULL;
 	struct stream *stream = stream_new(streams, true);
 	if (stream == NULL)
@@ -478,7 +478,7 @@ void streams_send(struct streams *streams, struct id128 node, const struct addre
 	if (stream != NULL)
 		stream_send(stream, bytes);
 	else
-		log_line(LOG_LEVEL_ERROR, "stream: a frame is dropped: no memory, or too many dials");
+		log_line(LOG_LEVEL_ERROR, "stream: a frame is dropped: no address or memory, or many dials");
 }
 
 void streams_answer(struct streams *streams, uint64_t connection, struct slice bytes)

@@ -283,6 +283,11 @@ static void on_poll(uv_poll_t *poll, int code, int events)
 void udp_send(struct udp *udp, const struct address *to, struct slice payload)
 {
 	assert(payload.bytes <= DATAGRAM_PAYLOAD_BYTES_MAX);
+	/* A member of whom only others have told may have none. */
+	if (to->family == 0) {
+		drop(udp, UDP_DROP_NOT_SENT, to, -1);
+		return;
+	}
 	if (udp->out_count == BATCH_COUNT)
 		udp_flush(udp);
 	uint32_t place = udp->out_count++;

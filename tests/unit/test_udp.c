@@ -254,6 +254,7 @@ static void test_unreachable(void **state)
 	struct address nowhere = {.family = 4, .ip = {240, 0, 0, 1}, .port = 7};
 	udp_send(one.udp, &two.options.bind, slice_str("a"));
 	udp_send(one.udp, &nowhere, slice_str("b"));
+	udp_send(one.udp, &(struct address){.family = 0}, slice_str("b"));
 	udp_send(one.udp, &two.options.bind, slice_str("c"));
 	udp_flush(one.udp);
 	assert_int_equal(fake_host_await(&two.fake, EVENT_DATAGRAM, 2)->first[0], 'c');
