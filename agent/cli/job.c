@@ -63,6 +63,7 @@ int command_job_ls(struct cli *cli)
 	if (exit_code != 0)
 		return exit_code;
 	listing.is_sorted = true;
+	listing.sort_field = "name";
 	exit_code = listing_run(&listing, "job.ls", put_ls_args, NULL);
 	listing_close(&listing);
 	return exit_code;

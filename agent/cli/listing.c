@@ -90,6 +90,7 @@ void listing_close(struct listing *listing)
 {
 	if (listing == NULL)
 		return;
+	row_sort_close(&listing->sort);
 	table_close(&listing->table);
 	growing_close(&listing->lines);
 	listing->seen = growing_resize(listing->seen, 0);
@@ -217,13 +218,10 @@ static bool is_news(struct listing *listing, struct slice line)
 	return true;
 }
 
-void listing_row(void *context, struct slice row)
+static void put_row(void *context, struct slice row)
 {
 	struct listing *listing = context;
 	struct cli *cli = listing->cli;
-	listing->row_count++;
-	if (listing->is_count)
-		return;
 	if (cli->form != OUTPUT_TEXT) {
 		size_t start = listing->lines.bytes;
 		json_put_row(&listing->lines, row);
@@ -240,6 +238,18 @@ void listing_row(void *context, struct slice row)
 		table_cell(&listing->table, growing_slice(&cell));
 	}
 	growing_close(&cell);
+}
+
+void listing_row(void *context, struct slice row)
+{
+	struct listing *listing = context;
+	listing->row_count++;
+	if (listing->is_count)
+		return;
+	if (listing->sort_field != NULL)
+		row_sort_add(&listing->sort, row);
+	else
+		put_row(listing, row);
 }
 
 static void write_document(struct listing *listing, struct slice end)
@@ -266,6 +276,8 @@ int listing_end(struct listing *listing, struct slice end)
 	struct cli *cli = listing->cli;
 	if (listing->is_count)
 		return cli_note_missing(cli, end);
+	if (listing->sort_field != NULL)
+		row_sort_flush(&listing->sort, listing->sort_field, put_row, listing);
 	switch (cli->form) {
 	case OUTPUT_TEXT:
 		if (listing->is_sorted && !listing->table.has_header)

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "agent/cli/cli.h"
+#include "agent/cli/row_sort.h"
 #include "agent/cli/table.h"
 #include "proto/types.h"
 
@@ -38,6 +39,8 @@ struct listing {
 	size_t column_count;
 	size_t chosen[TABLE_COLUMNS_MAX];
 	size_t chosen_count;
+	const char *sort_field; /* set after listing_init: rows are shown by this text; NULL: as they come */
+	struct row_sort sort;
 	struct table table;
 	struct growing lines; /* JSON lines that are not written yet */
 	uint64_t row_count;
