@@ -99,6 +99,11 @@ static uint64_t acceptor_def(struct node *node, const struct register_key *curso
 	return value.counter;
 }
 
+static bool acceptor_is_early(const struct node *node, int64_t t_ms)
+{
+	return t_ms > node->cluster_ms + LOOKAHEAD_MS + EARLY_SLACK_MS && !mutant_is_on(MUTANT_NOEARLY);
+}
+
 /* What a voter looks at in the runs and passes that this change adds; VOTE_ACK if it finds nothing. */
 static enum vote_answer acceptor_check_adds(struct node *node, const struct vote *vote, const struct cursor *cursor,
                                             struct slice *ret_def)
@@ -108,12 +113,17 @@ static enum vote_answer acceptor_check_adds(struct node *node, const struct vote
 		const struct vote_add *add = &vote->adds[i];
 		if (add->def_counter < counter && !mutant_is_on(MUTANT_NOOLDDEF))
 			return VOTE_OLD_DEF;
-		if (add->t_ms > node->cluster_ms + LOOKAHEAD_MS + EARLY_SLACK_MS && !mutant_is_on(MUTANT_NOEARLY))
+		if (acceptor_is_early(node, add->t_ms))
 			return VOTE_EARLY;
 		/* Without the executor's own word a retry has to wait for its lease. */
 		if (add->is_retry && !add->has_word)
 			return VOTE_LEASED;
 	}
+	/* A claim that was refused as early must not come again as a carried one: what is new here only waits. */
+	uint32_t job = job_find(&node->jobs, vote->key.key);
+	int64_t held_ms = job == JOB_NONE ? 0 : node->jobs.jobs[job].through_ms;
+	if (cursor->through_ms > held_ms && acceptor_is_early(node, cursor->through_ms))
+		return VOTE_EARLY;
 	if (vote->add_count > 0 && cursor->def_counter > counter) {
 		struct def_value copy;
 		if (catalog_read(node, vote->key.key, &copy) != ERR_OK || copy.counter < cursor->def_counter)

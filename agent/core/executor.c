@@ -201,6 +201,9 @@ static void executor_set_moment(struct node *node, struct run *run, const struct
 	const int64_t delay_us_max = 250000;
 	if (own_us < start_in_us && own_us > start_in_us - delay_us_max)
 		start_in_us = own_us;
+	/* A proposer whose clock is fast and not corrected yet: as for a voter, what is too early can only be delayed. */
+	if (id128_is_zero(run->record.key.manual) && start_in_us < own_us - EARLY_SLACK_MS * 1000)
+		start_in_us = own_us - EARLY_SLACK_MS * 1000;
 	run->start_us = node->now.mono_us + start_in_us;
 	run->deadline_us = node->now.mono_us + arm->deadline_in_us;
 	int64_t look_ms = LAST_LOOK_MS + (int64_t)node->running_count * LAST_LOOK_RUN_MS;

@@ -27,6 +27,7 @@ enum job_plan {
 #define JOB_FLAG_OVERLAP 0x08u  /* overlap=allow */
 #define JOB_FLAG_DIRTY 0x10u    /* its row changed since the last news to watchers */
 #define JOB_FLAG_BROKEN 0x20u   /* its definition or zone can not be read here: only this job stops */
+#define JOB_FLAG_DECIDED 0x40u  /* the cursor that is accepted here is known to be decided */
 
 struct job {
 	struct id128 id;

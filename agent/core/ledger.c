@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "agent/core/state.h"
+#include "proto/text.h"
 
 uint32_t ledger_add(struct node *node, const struct run_key *key)
 {
@@ -209,6 +210,11 @@ static void ledger_correct_verdict(struct node *node, const struct run_record *r
 		return;
 	verdict.verdict = record->verdict;
 	memcpy(verdict.reason, record->reason, sizeof(verdict.reason));
+	if (verdict.verdict == VERDICT_NONE) {
+		/* Released for want of room or the like: it never started, and nobody can take it any more. */
+		verdict.verdict = VERDICT_MISSED;
+		text_copy(verdict.reason, sizeof(verdict.reason), "no-node");
+	}
 	ledger_write_verdict(node, &verdict);
 }
 
@@ -241,6 +247,8 @@ static void ledger_news_closed(struct node *node, const struct run_record *recor
 /* True if the fire is decided in the cursor that this voter accepted, so that a run which is not open is over. */
 static bool ledger_is_decided(struct node *node, const struct job *job, const struct run_key *key)
 {
+	if ((job->flags & JOB_FLAG_DECIDED) == 0)
+		return false;
 	/* A later attempt than the one that is open here: this voter is behind. */
 	for (uint32_t link = job->run_first; link != 0; link = node->runs.runs[link - 1].job_next) {
 		const struct run *run = &node->runs.runs[link - 1];
@@ -311,6 +319,9 @@ void ledger_news(struct node *node, struct id128 from, const struct run_record *
 		ledger_news_open(node, job, slot, record);
 	} else {
 		is_gone = job != NULL && ledger_is_decided(node, job, &record->key);
+		/* The executor wants to know. What is accepted here is decided, or read, first. */
+		if (job != NULL && (job->flags & JOB_FLAG_DECIDED) == 0 && node_is_proposer(node, job))
+			(void)proposer_start(node, job_slot, REGISTER_CUR, 0, true);
 		if (slot == RUN_NONE || node->runs.runs[slot].mine == RUN_MINE_NOT)
 			ledger_news_closed(node, record);
 		else if (record->state > RUN_LOST && record->verdict != VERDICT_LOST)
@@ -406,6 +417,23 @@ static bool ledger_has_verdict(struct node *node, const struct verdict_record *n
 	       (held.verdict == news->verdict || news->verdict == VERDICT_LOST);
 }
 
+/* A proposer may have given up a run of which this voter has the executor's last word: that outranks its verdict. */
+static void ledger_correct_ends(struct node *node, const struct vote *vote)
+{
+	struct wire_reader reader;
+	wire_reader_init(&reader, vote->ends);
+	uint32_t end_count = wire_get_array(&reader, VOTE_ENDS_MAX);
+	for (uint32_t i = 0; i < end_count; i++) {
+		struct run_record record, held;
+		run_record_get(&reader, &record);
+		if (reader.err != ERR_OK)
+			return;
+		if (record.state == RUN_LOST && ledger_read(node, &record.key, &held) == ERR_OK &&
+		    held.state > RUN_LOST && id128_equal(held.executor, record.executor))
+			ledger_correct_verdict(node, &held);
+	}
+}
+
 void ledger_on_vote(struct node *node, const struct vote *vote)
 {
 	struct wire_reader reader;
@@ -431,6 +459,7 @@ void ledger_on_vote(struct node *node, const struct vote *vote)
 		ledger_write_verdict(node, &verdict);
 		ledger_on_pass(node, &verdict);
 	}
+	ledger_correct_ends(node, vote);
 }
 
 /* True if this very change of this node's own making added the run. */
@@ -456,9 +485,20 @@ static void ledger_reset(struct node *node, uint32_t slot)
 	*run = fresh;
 }
 
+/* The proposer's own vote is on its disk before it asks for others: with this one, that is a majority of up to three. */
+static bool ledger_knows_decided(const struct node *node, const struct job *job, const struct vote *vote)
+{
+	const struct arc_set *set = node_set(node, job->arc);
+	if (set == NULL || set->member_count == 1)
+		return set != NULL;
+	return vote != NULL && set->member_count <= 3 && !id128_equal(vote->ballot.node, node->config.id);
+}
+
 void ledger_on_cursor(struct node *node, uint32_t job_slot, const struct cursor *cursor, const struct vote *vote)
 {
 	struct job *job = &node->jobs.jobs[job_slot];
+	bool is_decided = ledger_knows_decided(node, job, vote);
+	job->flags = (uint8_t)(is_decided ? job->flags | JOB_FLAG_DECIDED : job->flags & ~JOB_FLAG_DECIDED);
 	/* As accepted now: what was accepted before and never decided may have been further. */
 	job->through_ms = cursor->through_ms;
 	job->open_count = (uint16_t)cursor->open_count;
@@ -471,9 +511,9 @@ void ledger_on_cursor(struct node *node, uint32_t job_slot, const struct cursor 
 			continue;
 		bool was_open = run->is_open;
 		run->is_open = false;
-		if (run->mine != RUN_MINE_NOT)
+		if (run->mine != RUN_MINE_NOT && is_decided)
 			executor_on_gone(node, slot);
-		else if (was_open)
+		else if (run->mine == RUN_MINE_NOT && was_open)
 			ledger_drop(node, slot);
 	}
 	for (uint32_t i = 0; i < cursor->open_count; i++) {

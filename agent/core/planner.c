@@ -561,6 +561,7 @@ void planner_decided(struct node *node, uint32_t slot)
 	struct job *job = &node->jobs.jobs[slot];
 	job->plan = JOB_PLAN_WAIT;
 	job->candidate = 0;
+	job->flags |= JOB_FLAG_DECIDED;
 	/* node->cursor is used up by what follows (a claim of our own run may end at once): runs are found by the table. */
 	manual_decided(node, slot, &node->cursor);
 	for (uint32_t link = job->run_first; link != 0;) {
@@ -568,6 +569,10 @@ void planner_decided(struct node *node, uint32_t slot)
 		struct run *run = &node->runs.runs[run_slot];
 		link = run->job_next;
 		run->is_decided = run->is_decided || run->is_open;
+		if (!run->is_open && run->mine != RUN_MINE_NOT) {
+			executor_on_gone(node, run_slot);
+			continue;
+		}
 		if (run->is_open && (run->record.state < RUN_ARMED || run->is_arm_needed) &&
 		    !run_state_is_final(run->record.state))
 			planner_arm(node, run_slot);
