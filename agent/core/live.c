@@ -337,23 +337,23 @@ static void tell_status(struct node *node, struct sink *sink)
 	if ((sink->views & LIVE_VIEW_STATUS) == 0)
 		return;
 	bool is_own = id128_equal(live->source, node->config.id);
+	bool has_home = is_own ? !id128_is_zero(query_home(node)) : live->has_source_status;
 	struct status_figures figures;
-	const struct status_figures *known = NULL;
-	if (is_own) {
+	if (!has_home)
+		status_guess(node, &figures);
+	else if (is_own)
 		status_measure(node, &figures);
-		known = id128_is_zero(query_home(node)) ? NULL : &figures;
-	} else if (live->has_source_status) {
-		known = &live->source_status;
-	}
+	else
+		figures = live->source_status;
 	struct buf row;
 	buf_init(&row, node->query->row, sizeof(node->query->row));
-	status_put(node, &row, known, false);
+	status_put(node, &row, &figures, has_home, false);
 	uint64_t hash = hash_u64(buf_slice(&row));
 	if (hash == sink->status_hash)
 		return;
 	sink->status_hash = hash;
 	buf_clear(&row);
-	status_put(node, &row, known, true);
+	status_put(node, &row, &figures, has_home, true);
 	sink_tell(node, sink, "status", slice_of(NULL, 0), buf_slice(&row));
 }
 

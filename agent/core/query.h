@@ -231,8 +231,12 @@ struct status_figures {
 void status_measure(struct node *node, struct status_figures *ret_figures);
 void status_figures_put(struct buf *out, const struct status_figures *figures);
 void status_figures_get(struct slice map, struct status_figures *ret_figures);
-/* NULL: the home is out of reach. With_clock false: without what only the clock changes. */
-void status_put(struct node *node, struct buf *out, const struct status_figures *figures, bool with_clock);
+/* `has_home` false: the home is out of reach, and a warning says so. With_clock false: without what only the clock changes. */
+void status_put(struct node *node, struct buf *out, const struct status_figures *figures, bool has_home, bool with_clock);
+/* Without a home: what this node's own copies say, the rest unknown. */
+void status_guess(struct node *node, struct status_figures *ret_figures);
+/* The home did not answer: the status is made of what this node knows, and says so. */
+void query_status_unanswered(struct node *node, const struct asker *asker);
 void query_status_answered(struct node *node, const struct asker *asker, struct slice body);
 
 /* ---- gather.c ---- */

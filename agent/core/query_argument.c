@@ -75,6 +75,7 @@ bool argument_job(struct node *node, const struct asker *asker, struct slice arg
 	}
 	if (text_parse_job_name(text, ret_full, &problem) == ERR_OK)
 		return true;
+	problem_context(&problem, "%s", key);
 	return refuse(node, asker, &problem);
 }
 

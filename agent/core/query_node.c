@@ -126,9 +126,8 @@ static const struct status_field {
 static void status_fields_put(struct wire_map *map, struct buf *out, const struct status_figures *figures)
 {
 	for (size_t i = 0; i < STATUS_FIELD_COUNT; i++) {
-		int64_t value = -1;
-		if (figures != NULL)
-			memcpy(&value, (const uint8_t *)figures + status_fields[i].offset, sizeof(value));
+		int64_t value;
+		memcpy(&value, (const uint8_t *)figures + status_fields[i].offset, sizeof(value));
 		if (value < 0)
 			wire_map_nil(map, out, status_fields[i].name);
 		else
@@ -215,7 +214,7 @@ static void status_members(struct node *node, struct wire_map *map, struct buf *
 	wire_map_i64(map, out, "views_total", known);
 }
 
-void status_put(struct node *node, struct buf *out, const struct status_figures *figures, bool with_clock)
+void status_put(struct node *node, struct buf *out, const struct status_figures *figures, bool has_home, bool with_clock)
 {
 	char cluster_id[TEXT_ID_BYTES];
 	text_format_id(node_cluster(node), cluster_id);
@@ -229,7 +228,7 @@ void status_put(struct node *node, struct buf *out, const struct status_figures 
 	wire_map_i64(&map, out, "alerts", 0);
 	wire_map_bool(&map, out, "isolated", swim_is_isolated(node->swim));
 	wire_map_bool(&map, out, "paused", false);
-	status_warnings(node, &map, out, figures != NULL);
+	status_warnings(node, &map, out, has_home);
 	if (with_clock) {
 		int64_t skew_ms = swim_clock_offset_ms(node->swim);
 		wire_map_i64(&map, out, "clock_skew_ms", skew_ms < 0 ? -skew_ms : skew_ms);
@@ -238,11 +237,19 @@ void status_put(struct node *node, struct buf *out, const struct status_figures 
 	wire_map_end(&map, out);
 }
 
-static void answer_status(struct node *node, const struct asker *asker, const struct status_figures *figures)
+void status_guess(struct node *node, struct status_figures *ret_figures)
+{
+	const struct query_counts *counts = query_counts(node);
+	*ret_figures = (struct status_figures){ .jobs = counts->jobs, .jobs_paused = counts->paused, .runs_running = -1,
+		                                .runs_claimed = -1, .fires_per_s_milli = -1, .failed_per_min = -1,
+		                                .missed_per_min = -1, .lag_p50_us = -1, .lag_p99_us = -1, .undecided = -1 };
+}
+
+static void answer_status(struct node *node, const struct asker *asker, const struct status_figures *figures, bool has_home)
 {
 	struct buf body;
 	buf_init(&body, node->query->row, sizeof(node->query->row));
-	status_put(node, &body, figures, true);
+	status_put(node, &body, figures, has_home, true);
 	assert(!body.has_overflowed);
 	answer_end(node, asker, buf_slice(&body));
 }
@@ -254,9 +261,9 @@ static void status_with_figures(struct node *node, const struct asker *asker, co
 	struct status_figures figures;
 	if (id128_equal(home, node->config.id)) {
 		status_measure(node, &figures);
-		answer_status(node, asker, &figures);
+		answer_status(node, asker, &figures, true);
 	} else if (id128_is_zero(home) || !asker_is_local(asker)) {
-		answer_status(node, asker, NULL);
+		query_status_unanswered(node, asker);
 	} else {
 		const uint8_t empty_map = 0x80;
 		relay_pass(node, asker, home, "at.status", slice_of(&empty_map, 1), REQUEST_TIMEOUT_US, RELAY_STATUS);
@@ -287,5 +294,12 @@ void query_status_answered(struct node *node, const struct asker *asker, struct 
 {
 	struct status_figures figures;
 	status_figures_get(body, &figures);
-	answer_status(node, asker, &figures);
+	answer_status(node, asker, &figures, true);
+}
+
+void query_status_unanswered(struct node *node, const struct asker *asker)
+{
+	struct status_figures figures;
+	status_guess(node, &figures);
+	answer_status(node, asker, &figures, false);
 }

@@ -210,11 +210,28 @@ void relay_forget(struct node *node, const struct asker *asker)
 	}
 }
 
+/* What only reads can simply be asked again. */
+static void relay_hint(const struct relay *relay, struct problem *problem)
+{
+	static const char *const reads[] = { "job.ls", "job.show", "runs", "next", "logs", "wait", "at.logs" };
+	for (size_t i = 0; i < sizeof(reads) / sizeof(reads[0]); i++) {
+		if (strcmp(relay->verb, reads[i]) != 0)
+			continue;
+		problem_hint(problem, "try again: another member may take over; schedctl node ls shows who is away");
+		return;
+	}
+	problem_hint(problem, "it may be done or not: look, or try again with the same --id");
+}
+
 static void relay_fail(struct node *node, struct relay *relay, const struct problem *problem)
 {
 	struct asker asker = relay->asker;
+	enum relay_use use = relay->use;
 	relay_free(node, relay);
-	answer_error(node, &asker, problem);
+	if (use == RELAY_STATUS)
+		query_status_unanswered(node, &asker);
+	else
+		answer_error(node, &asker, problem);
 }
 
 void relay_on_peer_down(struct node *node, struct id128 peer)
@@ -227,7 +244,7 @@ void relay_on_peer_down(struct node *node, struct id128 peer)
 		struct problem problem;
 		problem_set(&problem, ERR_CLOSED, "%s: the connection to node %s broke before its answer", relay->verb,
 		            node_name_of(node, peer));
-		problem_hint(&problem, "it may be done or not: look, or try again with the same --id");
+		relay_hint(relay, &problem);
 		relay_fail(node, relay, &problem);
 	}
 	for (uint32_t i = 0; i < query->wait_used; i++)
@@ -257,7 +274,7 @@ void relay_on_deadline(struct node *node)
 		struct problem problem;
 		problem_set(&problem, ERR_TIMEOUT, "%s: no answer from node %s in %lld s", relay->verb,
 		            node_name_of(node, relay->target), (long long)(relay->timeout_us / 1000000));
-		problem_hint(&problem, "schedctl node ls shows who is away; the same --id may be sent again");
+		relay_hint(relay, &problem);
 		send_stop(node, relay->target, relay->id);
 		relay_fail(node, relay, &problem);
 	}
