@@ -130,9 +130,7 @@ bool request_logs(struct state *state, int64_t now_mono_ms)
 {
 	struct request request;
 	request_begin(state, &request, "logs");
-	if (state->log.source[0] != '\0')
-		wire_map_text(&request.args, &request.buf, state->log.is_run ? "run" : "job",
-			      state->log.source);
+	wire_map_text(&request.args, &request.buf, state->log.is_run ? "run" : "job", state->log.source);
 	wire_map_bool(&request.args, &request.buf, "follow", true);
 	wire_map_i64(&request.args, &request.buf, "tail", LOG_TAIL_LINES);
 	return request_end(state, &request, now_mono_ms, PURPOSE_LOGS, state->log.source);

@@ -250,6 +250,11 @@ static void read_bytes(struct wire_reader *reader, struct texts *texts, struct s
 					      : wire_get_bin(reader, FRAME_BYTES_MAX);
 	if (bytes.bytes > ROW_TEXT_BYTES_MAX)
 		bytes.bytes = ROW_TEXT_BYTES_MAX;
+	/* The end of a line is no part of what is shown. */
+	if (bytes.bytes > 0 && bytes.data[bytes.bytes - 1] == '\n')
+		bytes.bytes--;
+	if (bytes.bytes > 0 && bytes.data[bytes.bytes - 1] == '\r')
+		bytes.bytes--;
 	*ret_bytes = slice_of(texts_add(texts, bytes), bytes.bytes);
 }
 

@@ -70,7 +70,7 @@ struct status_row {
 struct line_row {
 	struct row row; /* key: "" */
 	const char *name, *short_id, *job, *node, *stream;
-	struct slice text; /* any bytes */
+	struct slice text; /* any bytes, without the end of the line */
 	int64_t t_at;
 };
 

@@ -123,7 +123,7 @@ struct question {
 struct log_view {
 	bool is_wanted;      /* a connection for it should be there */
 	uint32_t generation; /* raised when the source changes: the connection is opened anew */
-	bool is_run;         /* else a job; an empty source is every run */
+	bool is_run;         /* else a job; an empty source: none was chosen yet */
 	char source[KEY_BYTES_MAX];
 	char shown[KEY_BYTES_MAX];
 	bool is_following;

@@ -88,7 +88,7 @@ void update_go(struct state *state, enum place view, int64_t now_mono_ms)
 	state->page_count = 0;
 	state->view = view;
 	state->order.is_stale = true;
-	state->log.is_wanted = view == PLACE_LOGS;
+	state->log.is_wanted = view == PLACE_LOGS && state->log.source[0] != '\0';
 	order_refresh(state, now_mono_ms);
 }
 

@@ -37,8 +37,6 @@ void update_log_open(struct state *state, int64_t now_mono_ms)
 		char shown[KEY_BYTES_MAX];
 		(void)snprintf(shown, sizeof(shown), "%.128s > all runs", job->name);
 		open_source(state, false, job->row.key, shown);
-	} else if (state->log.generation == 0 || state_place(state) == PLACE_NODES) {
-		open_source(state, false, "", "all jobs");
 	}
 	update_go(state, PLACE_LOGS, now_mono_ms);
 }

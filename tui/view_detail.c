@@ -109,8 +109,8 @@ static void shown_facts(const struct state *state, const struct job_row *job, st
 	view_fact(facts, "Proposer", ROLE_NORMAL, "%s, epoch %s", proposer, epoch);
 	int64_t changed_at = wire_map_find_i64(body, "changed_at", ROW_NONE);
 	show_span(changed_at == ROW_NONE ? ROW_NONE : now_utc_ms - changed_at, age);
-	view_fact(facts, "Version", ROLE_NORMAL, "%lld by %s %s ago, owner %s",
-		  (long long)job->version, by, age, owner);
+	view_fact(facts, "Version", ROLE_NORMAL, "%lld by %s %s ago%s%s", (long long)job->version,
+		  by, age, owner[0] != '\0' ? ", owner " : "", owner);
 }
 
 static void job_facts(const struct state *state, const struct job_row *job, struct facts *facts,

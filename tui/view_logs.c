@@ -233,9 +233,11 @@ void view_logs(struct state *state, struct cells *cells, int64_t now_mono_ms)
 	for (; row < end && at < state->model.line_count; at++)
 		row += paint_line(state, cells, row, end - row, &margin,
 				  model_line_at(&state->model, at), at == state->log.cursor);
+	const char *nothing = state->log.has_ended ? "no output is kept" : "no line yet";
+	if (state->log.source[0] == '\0')
+		nothing = "no job or run was chosen: l on its row opens its log";
 	if (state->model.line_count == 0 && row < end)
-		cells_text(cells, row++, 0, cells->columns,
-			   state->log.has_ended ? "no output is kept" : "no line yet", ROLE_UNKNOWN, 0);
+		cells_text(cells, row++, 0, cells->columns, nothing, ROLE_UNKNOWN, 0);
 	for (; row < end; row++)
 		cells_text(cells, row, 0, 1, "~", ROLE_UNKNOWN, 0);
 }

@@ -22,9 +22,9 @@ enum {
 };
 
 static const struct column columns[NODE_COLUMNS] = {
-	[NODE_NAME] = {"NODE", 6, 24, 1, 1, false},
+	[NODE_NAME] = {"NODE", 6, 24, 1, 3, false},
 	[NODE_STATE] = {"STATE", 8, 10, 2, 2, false},
-	[NODE_ADDRESS] = {"ADDRESS", 16, 22, 9, 3, false},
+	[NODE_ADDRESS] = {"ADDRESS", 16, 21, 9, 1, false},
 	[NODE_RUN] = {"RUN", 6, 7, 3, 4, true},
 	[NODE_CPU] = {"CPU", 4, 4, 5, 0, true},
 	[NODE_MEMORY] = {"MEM", 4, 4, 6, 0, true},

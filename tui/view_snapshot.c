@@ -17,11 +17,17 @@ enum {
 	RUN_COLUMNS,
 };
 
+#define STATE_WIDTH_MIN 9 /* "ran-ok", "failed(1)" */
+
 static const struct column columns[RUN_COLUMNS] = {
-	[RUN_START] = {"START", 12, 12, 5, 0, false}, [RUN_ID] = {"RUN", 8, 8, 6, 0, false},
-	[RUN_JOB] = {"JOB", 18, 40, 1, 2, false},     [RUN_NODE] = {"NODE", 4, 12, 4, 3, false},
-	[RUN_ATTEMPT] = {"ATT", 3, 3, 8, 0, true},    [RUN_STATE] = {"STATE", 9, 13, 2, 1, false},
-	[RUN_TIME] = {"TIME", 6, 6, 3, 0, true},      [RUN_OF] = {"OF LAST", 12, 12, 9, 0, false},
+	[RUN_START] = {"START", 12, 12, 5, 0, false},
+	[RUN_ID] = {"RUN", 8, 8, 6, 0, false},
+	[RUN_JOB] = {"JOB", 18, 40, 1, 2, false},
+	[RUN_NODE] = {"NODE", 4, 12, 4, 3, false},
+	[RUN_ATTEMPT] = {"ATT", 3, 3, 8, 0, true},
+	[RUN_STATE] = {"STATE", STATE_WIDTH_MIN, 13, 2, 1, false},
+	[RUN_TIME] = {"TIME", 6, 6, 3, 0, true},
+	[RUN_OF] = {"OF LAST", 12, 12, 9, 0, false},
 	[RUN_NOTE] = {"NOTE", 10, 40, 7, 4, false},
 };
 
@@ -64,7 +70,9 @@ static void put_note(const struct table_view *table, const struct run_row *run, 
 		show_span(run->late_us / 1000, late);
 		(void)snprintf(cell->text, sizeof(cell->text), "late +%s", late);
 		cell->role = ROLE_WARN;
-	} else if (run->verdict[0] != '\0' && strcmp(run->verdict, "ran-ok") != 0) {
+	} else if (run->verdict[0] != '\0' &&
+		   strlen(run->verdict) + strlen(run->reason) > STATE_WIDTH_MIN - 2) {
+		/* Shorter ones stand in full in the column STATE. */
 		(void)snprintf(cell->text, sizeof(cell->text), "%s", run->reason);
 	} else if (run->is_manual) {
 		(void)snprintf(cell->text, sizeof(cell->text), "by hand");
