@@ -221,7 +221,7 @@ $(foreach s,$(tool_sources),$(eval $(call tool_rules,$(s))))
 # With VARIANT=fuzz a target is a libFuzzer program; otherwise tests/fuzz/replay.c is its main and runs the
 # files of its corpus through it once.
 fuzz_main := $(if $(filter fuzz,$(VARIANT)),,$(call object_of,tests/fuzz/replay.c))
-$(B)/fuzz/%: $(B)/obj/tests/fuzz/%.o $(fuzz_main) $(call archives,cli runner agent io store core proto testlib)
+$(B)/fuzz/%: $(B)/obj/tests/fuzz/%.o $(fuzz_main) $(call archives,cli runner agent io store core tui proto testlib)
 	$(say) LINK $@
 	@mkdir -p $(@D)
 	$(call link,$(filter %.o,$^),$(filter %.a,$^),msgpack libsodium libxxhash yaml-0.1,$(if \

@@ -258,6 +258,11 @@ static void read_bytes(struct wire_reader *reader, struct texts *texts, struct s
 	*ret_bytes = slice_of(texts_add(texts, bytes), bytes.bytes);
 }
 
+int64_t row_number(int64_t number)
+{
+	return number > ROW_NUMBER_MAX || number < -ROW_NUMBER_MAX ? ROW_NONE : number;
+}
+
 static void read_field(const struct field *field, struct wire_reader *reader, uint8_t *row,
 		       struct texts *texts)
 {
@@ -279,7 +284,7 @@ static void read_field(const struct field *field, struct wire_reader *reader, ui
 	case FIELD_I64: {
 		int64_t number = ROW_NONE;
 		if (wire_peek(reader) == WIRE_INT)
-			number = wire_get_i64(reader);
+			number = row_number(wire_get_i64(reader));
 		else
 			wire_skip(reader);
 		if (row != NULL)

@@ -15,8 +15,9 @@
 #include "proto/types.h"
 
 #define ROW_NONE INT64_MIN
-#define ROW_TEXT_BYTES_MAX 8192u /* a text is cut here: one line of output is no longer */
-#define ROW_FIELDS_MAX 256u      /* of a map: ours have below 50, later agents may add */
+#define ROW_NUMBER_MAX (INT64_C(1) << 52) /* beyond, a number is no time, size or count: ROW_NONE */
+#define ROW_TEXT_BYTES_MAX 8192u          /* a text is cut here: one line of output is no longer */
+#define ROW_FIELDS_MAX 256u               /* of a map: ours have below 50, later agents may add */
 
 enum row_kind {
 	ROW_JOB,
@@ -80,6 +81,8 @@ typedef void *row_resize(void *memory, size_t bytes); /* realloc-like: bytes 0 f
  * ERR_NO_MEMORY. */
 MUST_CHECK enum err row_decode(enum row_kind kind, struct slice key, struct slice value,
 			       row_resize *resize, struct row **ret_row);
+/* The number, or ROW_NONE if it is so large that reckoning with it could overflow. */
+int64_t row_number(int64_t number);
 void row_free(struct row *row, row_resize *resize); /* accepts NULL */
 
 #endif

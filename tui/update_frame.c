@@ -142,7 +142,7 @@ static void end_kill(struct state *state, const struct pending *pending, struct 
 	copy_slice(verdict, sizeof(verdict), wire_map_find_str(body, "verdict"));
 	copy_slice(reason, sizeof(reason), wire_map_find_str(body, "reason"));
 	show_verdict(verdict[0] != '\0' ? verdict : "no end yet", reason, 80, both);
-	show_span(wire_map_find_i64(body, "waited_ms", 0), waited);
+	show_span(row_number(wire_map_find_i64(body, "waited_ms", 0)), waited);
 	int64_t left = wire_map_find_i64(body, "processes_left", 0);
 	if (pending->purpose == PURPOSE_CANCEL)
 		state_say(state, now_mono_ms, ROLE_ASIDE, "%s: %s", shown_target(state, pending), both);
@@ -160,7 +160,7 @@ static void take_end(struct state *state, const struct pending *pending, struct 
 	case PURPOSE_HELLO:
 		copy_slice(state->user, sizeof(state->user), wire_map_find_str(body, "user"));
 		copy_slice(state->role, sizeof(state->role), wire_map_find_str(body, "role"));
-		set_clock(state, wire_map_find_i64(body, "now_at", ROW_NONE), now_mono_ms);
+		set_clock(state, row_number(wire_map_find_i64(body, "now_at", ROW_NONE)), now_mono_ms);
 		return;
 	case PURPOSE_STATUS:
 		model_status(&state->model, body);

@@ -57,7 +57,7 @@ static void next_fires(const struct state *state, const struct job_row *job, int
 	for (uint32_t i = 0; i < count && i < 3; i++) {
 		if (wire_peek(&reader) != WIRE_INT)
 			return;
-		int64_t at_ms = wire_get_i64(&reader);
+		int64_t at_ms = row_number(wire_get_i64(&reader));
 		size_t length = strlen(ret_text);
 		show_next(at_ms, now_utc_ms, clock);
 		if (at_ms != job->next_at)
@@ -107,7 +107,7 @@ static void shown_facts(const struct state *state, const struct job_row *job, st
 	view_fact(facts, "Place", ROLE_NORMAL, "arc %03llx  set %s",
 		  (unsigned long long)wire_map_find_i64(body, "arc", 0), set);
 	view_fact(facts, "Proposer", ROLE_NORMAL, "%s, epoch %s", proposer, epoch);
-	int64_t changed_at = wire_map_find_i64(body, "changed_at", ROW_NONE);
+	int64_t changed_at = row_number(wire_map_find_i64(body, "changed_at", ROW_NONE));
 	show_span(changed_at == ROW_NONE ? ROW_NONE : now_utc_ms - changed_at, age);
 	view_fact(facts, "Version", ROLE_NORMAL, "%lld by %s %s ago%s%s", (long long)job->version,
 		  by, age, owner[0] != '\0' ? ", owner " : "", owner);
