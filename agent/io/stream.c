@@ -478,7 +478,7 @@ void streams_send(struct streams *streams, struct id128 node, const struct addre
 	if (stream != NULL)
 		stream_send(stream, bytes);
 	else
-		log_line(LOG_LEVEL_ERROR, "stream: a frame is dropped: no address or memory, or many dials");
+		log_line(LOG_LEVEL_ERROR, "stream: a frame is dropped: no address or memory, or full");
 }
 
 void streams_answer(struct streams *streams, uint64_t connection, struct slice bytes)
