@@ -110,6 +110,9 @@ class Terminal:
         end = time.monotonic() + timeout_s
         while time.monotonic() < end:
             if condition():
+                # The rest of the same picture may come in a later read.
+                while self.pump(0.02) and time.monotonic() < end:
+                    pass
                 return
             self.pump(0.05)
         raise AssertionError("not seen in time: %s\n%s" % (what, self.text()))

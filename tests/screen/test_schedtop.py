@@ -37,6 +37,9 @@ def started(terminal):
 
 def cursor_row(terminal):
     rows = [line for line in terminal.screen.display if line.startswith(">")]
+    if len(rows) != 1:  # in the middle of a picture
+        terminal.settle(0.05)
+        rows = [line for line in terminal.screen.display if line.startswith(">")]
     assert len(rows) == 1, terminal.text()
     return rows[0]
 
