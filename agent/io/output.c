@@ -86,10 +86,11 @@ static void read_one(struct output_follower *follower)
 	};
 	follower->offset = read.offset;
 	follower->is_tail = false;
-	follower->is_due = !read.is_end;
+	/* Nothing would wake one whose file could not be watched: it is looked at again, until it can. */
+	follower->is_due = !read.is_end || (follower->is_follow && !follower->is_watched);
 	bool is_last = !follower->is_follow || read.is_final;
 	/* A follower without a line to tell, and more to come: no news. */
-	bool is_news = is_last || has_lines(buf_slice(&lines)) || !follower->is_watched;
+	bool is_news = is_last || has_lines(buf_slice(&lines));
 	if (is_last)
 		forget(follower);
 	if (is_news)

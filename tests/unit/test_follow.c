@@ -214,6 +214,27 @@ static void test_memory(void **state)
 	end_run();
 }
 
+static void nobody(void *context)
+{
+	(void)context;
+}
+
+static void test_unwatched(void **state)
+{
+	(void)state;
+	for (uint32_t i = 0; i < WATCHES_MAX; i++)
+		watch.entries[i] = (struct watch_entry){1 << 20, nobody, NULL};
+	begin_run();
+	say("a\n");
+	output_read(&output, TICKET, &run, 0, false, true);
+	(void)fake_host_await(&fake, EVENT_OUTPUT, 1);
+	say("b\n");
+	(void)fake_host_await(&fake, EVENT_OUTPUT, 2);
+	end_run();
+	assert_true(fake_host_await(&fake, EVENT_OUTPUT, 3)->event.output.end.is_final);
+	memset(watch.entries, 0, sizeof(watch.entries));
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -224,6 +245,8 @@ int main(void)
 		 test_stop, setup, teardown, NULL},
 		{"much output comes in pieces", test_much, setup, teardown, NULL},
 		{"more followers than there may be get what is there", test_limits, setup, teardown, NULL},
+		{"a run whose file can not be watched is followed all the same", test_unwatched, setup,
+		 teardown, NULL},
 		{"without memory a read is answered with an error", test_memory, setup, teardown, NULL},
 	};
 	return cmocka_run_group_tests_name("follow", tests, NULL, NULL);
