@@ -245,8 +245,8 @@ int main(void)
 		 test_stop, setup, teardown, NULL},
 		{"much output comes in pieces", test_much, setup, teardown, NULL},
 		{"more followers than there may be get what is there", test_limits, setup, teardown, NULL},
-		{"a run whose file can not be watched is followed all the same", test_unwatched, setup,
-		 teardown, NULL},
+		{"a run whose file can not be watched is followed all the same", test_unwatched,
+		 setup, teardown, NULL},
 		{"without memory a read is answered with an error", test_memory, setup, teardown, NULL},
 	};
 	return cmocka_run_group_tests_name("follow", tests, NULL, NULL);
