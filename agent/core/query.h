@@ -216,7 +216,7 @@ struct slice arguments_with_run(struct node *node, struct slice arguments, const
 /* ---- query_runs.c ---- */
 /* Walks the store's runs from newest to oldest: `place` begins empty. False: no more. */
 bool runs_next_stored(struct node *node, struct buf *place, struct run_key *ret_key);
-/* The job's newest run or fire; ERR_NOT_FOUND. */
+/* The job's newest run that has started, or fire that was decided; while there is none, its newest run. ERR_NOT_FOUND. */
 MUST_CHECK enum err runs_newest_of_job(struct node *node, struct id128 job, struct run_key *ret_key);
 /* The record of a run, or one made of a fire's verdict (attempt 65535). */
 MUST_CHECK enum err runs_read(struct node *node, const struct run_key *key, struct run_record *ret_record);

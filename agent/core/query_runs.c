@@ -48,11 +48,16 @@ enum err runs_newest_of_job(struct node *node, struct id128 job, struct run_key 
 	if (slot == JOB_NONE)
 		return ERR_NOT_FOUND;
 	bool is_found = false;
+	bool is_started = false;
 	for (uint32_t link = node->jobs.jobs[slot].run_first; link != 0; link = node->runs.runs[link - 1].job_next) {
-		const struct run_key *key = &node->runs.runs[link - 1].record.key;
-		if (!is_found || run_key_compare(key, ret_key) > 0)
-			*ret_key = *key;
+		const struct run_record *record = &node->runs.runs[link - 1].record;
+		bool has_started = record->state >= RUN_STARTED;
+		if (is_started && !has_started)
+			continue;
+		if (!is_found || is_started != has_started || run_key_compare(&record->key, ret_key) > 0)
+			*ret_key = record->key;
 		is_found = true;
+		is_started = has_started;
 	}
 	struct run_key from = { .job = job, .t_ms = node->jobs.jobs[slot].last_due_ms };
 	uint8_t memory[64];
@@ -66,11 +71,20 @@ enum err runs_newest_of_job(struct node *node, struct id128 job, struct run_key 
 		if (node->store->next(node->store->context, TABLE_RUNS, buf_slice(&place), &place, NULL) != ERR_OK ||
 		    run_key_load(buf_slice(&place), &key) != ERR_OK || !id128_equal(key.job, job))
 			break;
-		if (!is_found || run_key_compare(&key, ret_key) > 0)
+		if (!is_started || run_key_compare(&key, ret_key) > 0)
 			*ret_key = key;
 		is_found = true;
+		is_started = true;
 	}
-	return is_found ? ERR_OK : ERR_NOT_FOUND;
+	/* Of a job that fires often the next run is claimed already and nothing else is open: the one before it. */
+	buf_clear(&place);
+	struct run_key key;
+	for (uint32_t looked = 0; !is_started && looked < LOOK_MAX && runs_next_stored(node, &place, &key); looked++) {
+		is_started = id128_equal(key.job, job);
+		if (is_started)
+			*ret_key = key;
+	}
+	return is_found || is_started ? ERR_OK : ERR_NOT_FOUND;
 }
 
 /* ---- what is wanted ---- */
