@@ -154,6 +154,12 @@ void run_key_store(const struct run_key *key, uint8_t ret_bytes[RUN_KEY_BYTES])
 	store_u16(ret_bytes + 42, key->attempt);
 }
 
+void run_by_time_key_store(const struct run_key *key, uint8_t ret_bytes[RUN_BY_TIME_KEY_BYTES])
+{
+	store_u64(ret_bytes, ~(uint64_t)key->t_ms);
+	run_key_store(key, ret_bytes + 8);
+}
+
 enum err run_key_load(struct slice bytes, struct run_key *ret_key)
 {
 	if (bytes.bytes != RUN_KEY_BYTES)

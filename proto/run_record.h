@@ -90,6 +90,9 @@ void verdict_record_get(struct wire_reader *reader, struct verdict_record *ret_r
 #define RUN_KEY_BYTES 44u
 #define VERDICT_KEY_BYTES 40u
 void run_key_store(const struct run_key *key, uint8_t ret_bytes[RUN_KEY_BYTES]);
+/* The order of the table runs_by_time: the time's complement leads, so that the newest comes first. */
+#define RUN_BY_TIME_KEY_BYTES (8u + RUN_KEY_BYTES)
+void run_by_time_key_store(const struct run_key *key, uint8_t ret_bytes[RUN_BY_TIME_KEY_BYTES]);
 MUST_CHECK enum err run_key_load(struct slice bytes, struct run_key *ret_key);
 void verdict_key_store(struct id128 job, int64_t t_ms, struct id128 manual, uint8_t ret_bytes[VERDICT_KEY_BYTES]);
 

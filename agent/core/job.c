@@ -74,6 +74,17 @@ uint32_t job_next_slot(const struct job_table *table, uint32_t slot)
 	return JOB_NONE;
 }
 
+void job_note_last(struct job *job, const struct run_record *record)
+{
+	if (record->key.t_ms < job->last_due_ms)
+		return;
+	job->last_due_ms = record->key.t_ms;
+	job->last_start_ms = record->started_ms;
+	job->last_duration_ms = record->duration_us > 0 ? (uint32_t)(record->duration_us / 1000) : 0;
+	job->last_verdict = (uint8_t)record->verdict;
+	job->last_executor_short = id128_is_zero(record->executor) ? 0 : id128_short(record->executor);
+}
+
 void job_history_add(struct job *job, uint8_t verdict, bool is_late)
 {
 	memmove(&job->history[0], &job->history[1], JOB_HISTORY - 1);

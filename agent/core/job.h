@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "agent/core/heap.h"
+#include "proto/run_record.h"
 #include "proto/types.h"
 
 #define JOB_NONE UINT32_MAX
@@ -81,6 +82,8 @@ uint32_t job_add(struct job_table *table, struct id128 id, uint16_t arc);
 void job_remove(struct job_table *table, uint32_t slot);
 /* Walks live slots: begin with JOB_NONE; JOB_NONE at the end. */
 uint32_t job_next_slot(const struct job_table *table, uint32_t slot);
+/* What the job's row shows of its last fire, unless it shows a later one. */
+void job_note_last(struct job *job, const struct run_record *record);
 /* The newest verdict goes to the end of the history. */
 void job_history_add(struct job *job, uint8_t verdict, bool is_late);
 

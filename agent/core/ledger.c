@@ -38,14 +38,11 @@ void ledger_drop(struct node *node, uint32_t slot)
 	run_remove(&node->runs, slot);
 }
 
-#define BY_TIME_KEY_BYTES (8u + RUN_KEY_BYTES)
-
 /* Newest first: the time's complement leads the key. */
 static void ledger_index(struct node *node, const struct run_key *key)
 {
-	uint8_t bytes[BY_TIME_KEY_BYTES];
-	store_u64(bytes, ~(uint64_t)key->t_ms);
-	run_key_store(key, bytes + 8);
+	uint8_t bytes[RUN_BY_TIME_KEY_BYTES];
+	run_by_time_key_store(key, bytes);
 	uint8_t present = 1;
 	node->store->put(node->store->context, TABLE_RUNS_BY_TIME, slice_of(bytes, sizeof(bytes)),
 	                 slice_of(&present, sizeof(present)));
@@ -183,13 +180,7 @@ static void ledger_on_final(struct node *node, const struct run_record *record)
 	if (slot != JOB_NONE) {
 		struct job *job = &node->jobs.jobs[slot];
 		bool is_late = record->lateness_us > 30 * INT64_C(1000000);
-		if (record->key.t_ms >= job->last_due_ms) {
-			job->last_due_ms = record->key.t_ms;
-			job->last_start_ms = record->started_ms;
-			job->last_duration_ms = (uint32_t)(record->duration_us / 1000);
-			job->last_verdict = (uint8_t)record->verdict;
-			job->last_executor_short = id128_short(record->executor);
-		}
+		job_note_last(job, record);
 		job_history_add(job, (uint8_t)record->verdict, is_late);
 		if (record->verdict == VERDICT_RAN_OK)
 			job->ok_count++;
@@ -394,18 +385,12 @@ static void ledger_on_pass(struct node *node, const struct verdict_record *verdi
 	uint64_t shown = verdict->fire_count < JOB_HISTORY ? verdict->fire_count : JOB_HISTORY;
 	for (uint64_t i = 0; i < shown; i++)
 		job_history_add(job, (uint8_t)verdict->verdict, false);
-	if (verdict->t_ms >= job->last_due_ms) {
-		job->last_due_ms = verdict->t_ms;
-		job->last_verdict = (uint8_t)verdict->verdict;
-		job->last_start_ms = 0;
-		job->last_duration_ms = 0;
-		job->last_executor_short = 0;
-	}
-	live_job_changed(node, slot);
 	struct run_record row = { .key = first, .state = RUN_RELEASED, .verdict = verdict->verdict, .exit_code = -1,
 		                  .rss_bytes_max = -1, .ended_ms = verdict->decided_ms };
 	row.key.attempt = UINT16_MAX;
 	memcpy(row.reason, verdict->reason, sizeof(row.reason));
+	job_note_last(job, &row);
+	live_job_changed(node, slot);
 	live_run_changed(node, &row);
 }
 
@@ -552,50 +537,4 @@ void ledger_on_cursor(struct node *node, uint32_t job_slot, const struct cursor 
 		live_run_changed(node, &run->record);
 	}
 	planner_replan(node, job_slot);
-}
-
-/* How far back the jobs' rows are filled at start. */
-#define LOOK_BACK_MAX 4000u
-
-static void ledger_recall(struct node *node, const struct run_key *key)
-{
-	uint32_t slot = job_find(&node->jobs, key->job);
-	if (slot == JOB_NONE)
-		return;
-	struct job *job = &node->jobs.jobs[slot];
-	int place = (int)JOB_HISTORY - 1;
-	while (place >= 0 && job->history[place] != VERDICT_NONE)
-		place--;
-	struct run_record record;
-	if (key->attempt == UINT16_MAX) {
-		struct verdict_record verdict;
-		if (ledger_read_verdict(node, key->job, key->t_ms, key->manual, &verdict) != ERR_OK)
-			return;
-		record = (struct run_record){ .key = *key, .state = RUN_RELEASED, .verdict = verdict.verdict };
-	} else if (ledger_read_store(node, key, &record) != ERR_OK || !run_state_is_final(record.state)) {
-		return;
-	}
-	if (place >= 0)
-		job->history[place] = (uint8_t)record.verdict;
-	if (job->last_due_ms != 0)
-		return;
-	job->last_due_ms = key->t_ms;
-	job->last_start_ms = record.started_ms;
-	job->last_duration_ms = (uint32_t)(record.duration_us / 1000);
-	job->last_verdict = (uint8_t)record.verdict;
-	job->last_executor_short = id128_is_zero(record.executor) ? 0 : id128_short(record.executor);
-}
-
-void ledger_on_start(struct node *node)
-{
-	uint8_t memory[64];
-	struct buf key;
-	buf_init(&key, memory, sizeof(memory));
-	for (uint32_t i = 0; i < LOOK_BACK_MAX; i++) {
-		if (node->store->next(node->store->context, TABLE_RUNS_BY_TIME, buf_slice(&key), &key, NULL) != ERR_OK)
-			return;
-		struct run_key run;
-		if (key.bytes == BY_TIME_KEY_BYTES && run_key_load(slice_of(memory + 8, RUN_KEY_BYTES), &run) == ERR_OK)
-			ledger_recall(node, &run);
-	}
 }

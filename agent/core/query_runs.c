@@ -5,19 +5,10 @@
 #include "agent/core/query.h"
 #include "proto/hash.h"
 
-#define BY_TIME_KEY_BYTES (8u + RUN_KEY_BYTES)
-
-/* As ledger.c writes it: the time's complement leads, so that the newest comes first. */
-static void by_time_key(const struct run_key *key, uint8_t ret_bytes[BY_TIME_KEY_BYTES])
-{
-	store_u64(ret_bytes, ~(uint64_t)key->t_ms);
-	run_key_store(key, ret_bytes + 8);
-}
-
 bool runs_next_stored(struct node *node, struct buf *place, struct run_key *ret_key)
 {
 	while (node->store->next(node->store->context, TABLE_RUNS_BY_TIME, buf_slice(place), place, NULL) == ERR_OK)
-		if (place->bytes == BY_TIME_KEY_BYTES &&
+		if (place->bytes == RUN_BY_TIME_KEY_BYTES &&
 		    run_key_load(slice_of(place->data + 8, RUN_KEY_BYTES), ret_key) == ERR_OK)
 			return true;
 	return false;
@@ -156,9 +147,9 @@ static bool record_is_wanted(const struct node *node, const struct runs_filter *
 
 static int slot_compare(const struct node *node, uint32_t a, uint32_t b)
 {
-	uint8_t left[BY_TIME_KEY_BYTES], right[BY_TIME_KEY_BYTES];
-	by_time_key(&node->runs.runs[a].record.key, left);
-	by_time_key(&node->runs.runs[b].record.key, right);
+	uint8_t left[RUN_BY_TIME_KEY_BYTES], right[RUN_BY_TIME_KEY_BYTES];
+	run_by_time_key_store(&node->runs.runs[a].record.key, left);
+	run_by_time_key_store(&node->runs.runs[b].record.key, right);
 	return memcmp(left, right, sizeof(left));
 }
 
@@ -183,10 +174,10 @@ static uint32_t slots_gather(struct node *node, const struct runs_filter *filter
 {
 	uint32_t count = 0;
 	for (uint32_t slot = run_next_slot(&node->runs, RUN_NONE); slot != RUN_NONE; slot = run_next_slot(&node->runs, slot)) {
-		uint8_t key[BY_TIME_KEY_BYTES];
+		uint8_t key[RUN_BY_TIME_KEY_BYTES];
 		if (!key_is_wanted(filter, &node->runs.runs[slot].record.key))
 			continue;
-		by_time_key(&node->runs.runs[slot].record.key, key);
+		run_by_time_key_store(&node->runs.runs[slot].record.key, key);
 		if (slice_compare(slice_of(key, sizeof(key)), after) > 0)
 			node->query->slots[count++] = slot;
 	}
@@ -217,11 +208,11 @@ static bool page_next(struct node *node, struct runs_page *page, struct run_key 
 		has_stored = runs_next_stored(node, &stored, &stored_key);
 	while (has_stored && run_find(&node->runs, &stored_key) != RUN_NONE);
 
-	uint8_t live[BY_TIME_KEY_BYTES];
+	uint8_t live[RUN_BY_TIME_KEY_BYTES];
 	bool has_live = page->live_next < page->live_count;
 	if (has_live) {
 		*ret_key = node->runs.runs[node->query->slots[page->live_next]].record.key;
-		by_time_key(ret_key, live);
+		run_by_time_key_store(ret_key, live);
 		if (has_stored && slice_compare(slice_of(live, sizeof(live)), buf_slice(&stored)) > 0)
 			has_live = false;
 	}
