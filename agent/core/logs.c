@@ -2,7 +2,8 @@
  *
  *   of a run   read at the edge of its executor: rows of lines, a line of ours with the verdict, the end
  *   of a job   at home: the newest run's lines as an inner request of this agent to itself or to the executor; followed, it
- *              waits for the next run to start, and so on */
+ *              waits for the next run to start, and so on
+ *   of all     at home: an inner request for each run that starts from now on */
 #include <assert.h>
 #include <string.h>
 
@@ -168,22 +169,59 @@ static bool get_line(struct wire_reader *reader, int64_t *ret_t_ms, char ret_str
 	return reader->err == ERR_OK;
 }
 
-static void put_lines(struct node *node, struct logs *logs, struct slice bytes)
+/* Tells lines while there is room; what is left is kept for the next step of this commit. */
+static void put_lines(struct node *node, struct logs *logs, struct wire_reader *reader, uint32_t count,
+                      const struct event *event)
 {
-	struct wire_reader reader;
-	wire_reader_init(&reader, bytes);
-	uint32_t count = wire_get_array(&reader, LINES_MAX);
-	uint32_t skipped = logs->tail_lines > 0 && count > logs->tail_lines ? count - logs->tail_lines : 0;
-	for (uint32_t i = 0; i < count; i++) {
+	struct output_rest *rest = &node->query->rest;
+	for (; count > 0; count--) {
 		int64_t t_ms;
 		char stream[2];
 		struct slice text;
-		if (!get_line(&reader, &t_ms, stream, &text))
+		if (!answer_has_room(node))
+			break;
+		if (!get_line(reader, &t_ms, stream, &text))
 			return;
-		if (i >= skipped && effects_has_room(node->effects))
-			put_line(node, logs, t_ms, stream, text);
+		put_line(node, logs, t_ms, stream, text);
 	}
-	logs->tail_lines = 0;
+	size_t bytes = (size_t)(reader->end - reader->next);
+	if (count == 0 || bytes > sizeof(rest->lines))
+		return;
+	memmove(rest->lines, reader->next, bytes);
+	rest->bytes = bytes;
+	rest->line_count = count;
+	rest->event = *event;
+	node->effects->more = true;
+}
+
+/* The lines of an event were told: reads on, or ends. */
+static void output_told(struct node *node, struct logs *logs, const struct event *event)
+{
+	bool is_last = logs->is_follow ? event->output.end.is_final : event->output.end.is_end;
+	if (is_last)
+		logs_read_out(node, logs);
+	else if (!logs->is_follow)
+		logs_read(node, logs, event->output.offset);
+}
+
+static void output_go_on(struct node *node)
+{
+	struct output_rest *rest = &node->query->rest;
+	struct event event = rest->event;
+	struct wire_reader reader;
+	if (!answer_has_room(node)) {
+		node->effects->more = true;
+		return;
+	}
+	wire_reader_init(&reader, slice_of(rest->lines, rest->bytes));
+	uint32_t count = rest->line_count;
+	rest->line_count = 0;
+	struct logs *logs = logs_find(node, event.output.ticket);
+	if (logs == NULL || logs->phase != LOGS_READ)
+		return;
+	put_lines(node, logs, &reader, count, &event);
+	if (rest->line_count == 0)
+		output_told(node, logs, &event);
 }
 
 void query_on_output(struct node *node, const struct event *event)
@@ -205,24 +243,24 @@ void query_on_output(struct node *node, const struct event *event)
 		}
 		return;
 	}
-	put_lines(node, logs, event->bytes);
-	bool is_last = logs->is_follow ? event->output.end.is_final : event->output.end.is_end;
-	if (is_last)
-		logs_read_out(node, logs);
-	else if (!logs->is_follow)
-		logs_read(node, logs, event->output.offset);
+	struct wire_reader reader;
+	wire_reader_init(&reader, event->bytes);
+	uint32_t count = wire_get_array(&reader, LINES_MAX);
+	for (; logs->tail_lines > 0 && count > logs->tail_lines; count--)
+		wire_skip(&reader);
+	logs->tail_lines = 0;
+	put_lines(node, logs, &reader, count, event);
+	if (node->query->rest.line_count == 0)
+		output_told(node, logs, event);
 }
 
 /* ---- of a job ---- */
 
-static void inner_begin(struct node *node, struct logs *logs, const struct run_key *key)
+/* Asks for the lines of one run on the reader's behalf. */
+static void inner_ask(struct node *node, struct logs *logs, const struct run_key *key)
 {
 	struct run_record record;
 	struct asker asker = inner_asker(node, logs);
-	logs->run = *key;
-	logs->has_run = true;
-	logs->phase = LOGS_INNER;
-	logs->retry_us = INT64_MAX;
 	uint8_t memory[128];
 	struct buf arguments;
 	buf_init(&arguments, memory, sizeof(memory));
@@ -244,14 +282,41 @@ static void inner_begin(struct node *node, struct logs *logs, const struct run_k
 		answer_lines_end(node, &asker, member == NULL ? NULL : member->name);
 }
 
+static void inner_begin(struct node *node, struct logs *logs, const struct run_key *key)
+{
+	logs->run = *key;
+	logs->has_run = true;
+	logs->phase = LOGS_INNER;
+	logs->retry_us = INT64_MAX;
+	inner_ask(node, logs, key);
+}
+
+/* Of all jobs: begins to read those that have started since it looked last. */
+static void begin_started(struct node *node, struct logs *logs)
+{
+	const struct query_state *query = node->query;
+	if (query->start_count - logs->start_seen > STARTS_KEPT)
+		logs->start_seen = query->start_count - STARTS_KEPT;
+	while (logs->start_seen < query->start_count && logs->child_count < LOGS_CHILDREN_MAX) {
+		struct run_key key = query->starts[logs->start_seen++ % STARTS_KEPT];
+		logs->child_count++;
+		inner_ask(node, logs, &key);
+	}
+}
+
 void logs_on_inner(struct node *node, uint64_t ticket, enum answer_kind kind, struct slice body)
 {
 	struct logs *logs = logs_find(node, ticket);
-	if (logs == NULL || logs->phase != LOGS_INNER)
+	if (logs == NULL || (logs->phase != LOGS_INNER && !logs->is_all))
 		return;
 	struct asker asker = logs->asker;
 	if (kind == ANSWER_ROW || kind == ANSWER_PROGRESS) {
 		answer_row(node, &asker, body);
+		return;
+	}
+	if (logs->is_all) {
+		logs->child_count--;
+		logs->retry_us = node->now.mono_us;
 		return;
 	}
 	if (logs->is_follow) {
@@ -303,12 +368,29 @@ static bool find_next_run(struct node *node, const struct logs *logs, struct run
 
 /* ---- news and time ---- */
 
+/* Notes a start for those who read all; a run's start is told of more than once. */
+static void note_start(struct node *node, const struct run_key *run)
+{
+	struct query_state *query = node->query;
+	uint64_t kept = query->start_count < STARTS_KEPT ? query->start_count : STARTS_KEPT;
+	for (uint64_t i = 1; i <= kept; i++)
+		if (run_key_equal(&query->starts[(query->start_count - i) % STARTS_KEPT], run))
+			return;
+	query->starts[query->start_count++ % STARTS_KEPT] = *run;
+}
+
 void logs_on_run(struct node *node, const struct run_record *record)
 {
 	struct query_state *query = node->query;
+	bool is_any_all = false;
+	for (uint32_t i = 0; i < query->logs_used; i++)
+		is_any_all = is_any_all || (query->logs[i].phase != LOGS_FREE && query->logs[i].is_all);
+	if (is_any_all && record->state == RUN_STARTED)
+		note_start(node, &record->key);
 	for (uint32_t i = 0; i < query->logs_used; i++) {
 		struct logs *logs = &query->logs[i];
-		bool is_next = logs->phase == LOGS_IDLE && id128_equal(logs->run.job, record->key.job);
+		bool is_next = logs->phase == LOGS_IDLE &&
+		               (logs->is_all || id128_equal(logs->run.job, record->key.job));
 		bool is_ours = logs->phase == LOGS_RETRY && run_key_equal(&logs->run, &record->key);
 		if ((is_next || is_ours) && record->state >= RUN_STARTED)
 			logs->retry_us = node->now.mono_us;
@@ -319,6 +401,10 @@ static void logs_look_again(struct node *node, struct logs *logs)
 {
 	struct run_key key;
 	logs->retry_us = INT64_MAX;
+	if (logs->is_all) {
+		begin_started(node, logs);
+		return;
+	}
 	if (logs->phase == LOGS_IDLE) {
 		if (find_next_run(node, logs, &key))
 			inner_begin(node, logs, &key);
@@ -333,6 +419,8 @@ static void logs_look_again(struct node *node, struct logs *logs)
 void logs_on_deadline(struct node *node)
 {
 	struct query_state *query = node->query;
+	if (query->rest.line_count > 0)
+		output_go_on(node);
 	for (uint32_t i = 0; i < query->logs_used; i++)
 		if (query->logs[i].phase != LOGS_FREE && query->logs[i].retry_us <= node->now.mono_us)
 			logs_look_again(node, &query->logs[i]);
@@ -342,6 +430,8 @@ int64_t logs_next_deadline_us(const struct node *node)
 {
 	const struct query_state *query = node->query;
 	int64_t next_us = INT64_MAX;
+	if (query->logs_used > 0 && query->rest.line_count > 0)
+		return node->now.mono_us;
 	for (uint32_t i = 0; i < query->logs_used; i++)
 		if (query->logs[i].phase != LOGS_FREE && query->logs[i].retry_us < next_us)
 			next_us = query->logs[i].retry_us;
@@ -356,11 +446,12 @@ void logs_forget(struct node *node, const struct asker *asker)
 		if (logs->phase == LOGS_FREE || !asker_equal(&logs->asker, asker))
 			continue;
 		enum logs_phase phase = logs->phase;
+		bool is_all = logs->is_all;
 		struct asker inner = inner_asker(node, logs);
 		if (phase == LOGS_READ)
 			effects_output_stop(node->effects, logs->ticket);
 		logs_free(node, logs);
-		if (phase == LOGS_INNER)
+		if (phase == LOGS_INNER || is_all)
 			query_forget(node, &inner);
 	}
 }
@@ -425,7 +516,6 @@ static void logs_of_job(struct node *node, const struct asker *asker, struct sli
 	if (logs == NULL)
 		return;
 	logs->run.job = job;
-	logs->is_job = true;
 	logs->is_follow = wanted.is_follow;
 	logs->tail_lines = wanted.tail_lines;
 	if (runs_newest_of_job(node, job, &key) == ERR_OK) {
@@ -438,6 +528,29 @@ static void logs_of_job(struct node *node, const struct asker *asker, struct sli
 	}
 }
 
+static void logs_of_all(struct node *node, const struct asker *asker, struct slice arguments)
+{
+	struct logs wanted = { 0 };
+	struct problem problem;
+	if (!read_logs_arguments(node, asker, arguments, &wanted))
+		return;
+	if (!wanted.is_follow) {
+		problem_set(&problem, ERR_INVALID, "logs: of which run, or of which job?");
+		problem_hint(&problem, "schedctl logs RUN, or schedctl logs JOB; all jobs can only be followed");
+		answer_error(node, asker, &problem);
+		return;
+	}
+	if (!query_is_here(node, asker, query_home(node), "logs", arguments, 0))
+		return;
+	struct logs *logs = logs_take(node, asker);
+	if (logs == NULL)
+		return;
+	logs->phase = LOGS_IDLE;
+	logs->is_all = true;
+	logs->is_follow = true;
+	logs->start_seen = node->query->start_count;
+}
+
 void query_logs(struct node *node, const struct asker *asker, struct slice arguments)
 {
 	struct wire_reader reader;
@@ -445,13 +558,14 @@ void query_logs(struct node *node, const struct asker *asker, struct slice argum
 	struct run_record record;
 	bool has_run = wire_map_find(arguments, "run", &reader) && wire_peek(&reader) != WIRE_NIL;
 	bool has_job = wire_map_find(arguments, "job", &reader) && wire_peek(&reader) != WIRE_NIL;
-	if (has_run == has_job) {
-		problem_set(&problem, ERR_INVALID, "logs: of one run, or of one job: give either");
-		problem_hint(&problem, "schedctl logs RUN, or schedctl logs JOB");
+	if (has_run && has_job) {
+		problem_set(&problem, ERR_INVALID, "logs: run and job: give one of them");
 		answer_error(node, asker, &problem);
 		return;
 	}
-	if (has_job)
+	if (!has_run && !has_job)
+		logs_of_all(node, asker, arguments);
+	else if (has_job)
 		logs_of_job(node, asker, arguments);
 	else if (query_route_run(node, asker, "logs", "at.logs", arguments, &record))
 		logs_here(node, asker, arguments, &record.key);

@@ -43,6 +43,15 @@ struct relay {
 	char verb[VERB_BYTES_MAX + 1];
 };
 
+/* Items of a frame that did not fit one step: they go on in the next one of the same commit. */
+struct frame_rest {
+	enum message_type type; /* 0: nothing */
+	struct id128 from;
+	uint32_t item_count;
+	size_t bytes;
+	uint8_t data[FRAME_BYTES_MAX];
+};
+
 /* ---- waits ---- */
 
 enum wait_kind { WAIT_FREE, WAIT_END, WAIT_KILL, WAIT_CANCEL };
@@ -57,12 +66,24 @@ struct wait {
 
 /* ---- readers of output ---- */
 
+#define LOGS_CHILDREN_MAX 16u
+#define STARTS_KEPT 64u
+
+/* What did not fit the effects of one step of an event's lines. */
+#define OUTPUT_REST_BYTES_MAX 131072u
+struct output_rest {
+	uint32_t line_count; /* 0: nothing */
+	size_t bytes;
+	struct event event;  /* its bytes are gone */
+	uint8_t lines[OUTPUT_REST_BYTES_MAX];
+};
+
 enum logs_phase {
 	LOGS_FREE,
 	LOGS_READ,  /* at the executor: a read is under way at the edge */
 	LOGS_RETRY, /* at the executor: there is no output yet, or no verdict; looked at again at retry_us */
 	LOGS_INNER, /* of a job, at home: one run's lines are being passed on */
-	LOGS_IDLE   /* of a job, at home: waits for its next run to start */
+	LOGS_IDLE   /* of a job, or of all, at home: waits for the next run to start */
 };
 
 struct logs {
@@ -70,7 +91,9 @@ struct logs {
 	uint64_t ticket; /* never used again */
 	struct asker asker;
 	struct run_key run; /* of a job: the last one shown */
-	bool is_job;
+	bool is_all;          /* of all jobs: every run that starts is read beside the others */
+	uint32_t child_count; /* how many are being read; at most LOGS_CHILDREN_MAX */
+	uint64_t start_seen;  /* of query->start_count */
 	bool has_run;
 	bool is_follow;
 	bool is_read_out;    /* all lines were told; only the verdict is waited for */
@@ -135,10 +158,14 @@ struct query_state {
 	uint64_t last_id; /* of relays and tickets */
 	struct relay relays[RELAYS_MAX];
 	uint32_t relay_used; /* highest index in use + 1 */
+	struct frame_rest frame_rest;
 	struct wait waits[WAITS_MAX];
 	uint32_t wait_used;
 	struct logs logs[LOGS_MAX];
 	uint32_t logs_used;
+	struct run_key starts[STARTS_KEPT]; /* runs that started while somebody reads all: a ring */
+	uint64_t start_count;
+	struct output_rest rest;
 	struct gather gathers[GATHERS_MAX];
 	struct job_name names[JOB_NAMES_KEPT];
 	uint64_t name_clock;

@@ -136,10 +136,50 @@ void relay_pass(struct node *node, const struct asker *asker, struct id128 to, c
 	send_request(node, to, &request);
 }
 
+/* ---- frames ---- */
+
+/* True if there is no room for more of a frame in this step: what is left of it is kept. A frame of a peer may have more
+ * items than a step has effects, and only the next step's are empty again. */
+static bool relay_is_full(struct node *node, enum message_type type, struct id128 from, uint32_t item_count,
+                          const struct wire_reader *reader)
+{
+	struct frame_rest *rest = &node->query->frame_rest;
+	if (answer_has_room(node))
+		return false;
+	size_t bytes = (size_t)(reader->end - reader->next);
+	assert(bytes <= sizeof(rest->data));
+	memmove(rest->data, reader->next, bytes);
+	rest->type = type;
+	rest->from = from;
+	rest->item_count = item_count;
+	rest->bytes = bytes;
+	node->effects->more = true;
+	return true;
+}
+
+static void relay_go_on(struct node *node)
+{
+	struct frame_rest *rest = &node->query->frame_rest;
+	enum message_type type = rest->type;
+	struct wire_reader reader;
+	if (!answer_has_room(node)) {
+		node->effects->more = true;
+		return;
+	}
+	wire_reader_init(&reader, slice_of(rest->data, rest->bytes));
+	rest->type = 0;
+	if (type == MESSAGE_ANSWER)
+		relay_on_answer(node, rest->from, rest->item_count, &reader);
+	else
+		relay_on_request(node, rest->from, rest->item_count, &reader);
+}
+
 void relay_on_request(struct node *node, struct id128 from, uint32_t item_count, struct wire_reader *reader)
 {
 	for (uint32_t i = 0; i < item_count; i++) {
 		struct request request;
+		if (relay_is_full(node, MESSAGE_REQUEST, from, item_count - i, reader))
+			return;
 		request_get(reader, &request);
 		if (reader->err != ERR_OK)
 			return;
@@ -185,6 +225,8 @@ void relay_on_answer(struct node *node, struct id128 from, uint32_t item_count, 
 {
 	for (uint32_t i = 0; i < item_count; i++) {
 		struct answer news;
+		if (relay_is_full(node, MESSAGE_ANSWER, from, item_count - i, reader))
+			return;
 		answer_get(reader, &news);
 		if (reader->err != ERR_OK)
 			return;
@@ -267,6 +309,8 @@ void relay_on_members_changed(struct node *node)
 void relay_on_deadline(struct node *node)
 {
 	struct query_state *query = node->query;
+	if (query->frame_rest.type != 0)
+		relay_go_on(node);
 	for (uint32_t i = 0; i < query->relay_used; i++) {
 		struct relay *relay = &query->relays[i];
 		if (relay->id == 0 || relay->deadline_us > node->now.mono_us)
@@ -283,7 +327,7 @@ void relay_on_deadline(struct node *node)
 int64_t relay_next_deadline_us(const struct node *node)
 {
 	const struct query_state *query = node->query;
-	int64_t next_us = INT64_MAX;
+	int64_t next_us = query->frame_rest.type != 0 ? node->now.mono_us : INT64_MAX;
 	for (uint32_t i = 0; i < query->relay_used; i++)
 		if (query->relays[i].id != 0 && query->relays[i].deadline_us < next_us)
 			next_us = query->relays[i].deadline_us;

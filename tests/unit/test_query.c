@@ -149,7 +149,7 @@ static void arguments_of_the_wrong_type_are_named(void **state)
 	wire_map_text(&arguments.map, &arguments.buf, "run", "deadbeef");
 	wire_map_text(&arguments.map, &arguments.buf, "follow", "yes");
 	assert_error(world_call(world, 0, "logs", end(&arguments), NULL), "not_found", 3, "deadbeef");
-	assert_error(world_call(world, 0, "logs", none, NULL), "invalid", 2, "run");
+	assert_error(world_call(world, 0, "logs", none, NULL), "invalid", 2, "which run");
 }
 
 /* ---- jobs ---- */
@@ -494,6 +494,44 @@ static void followed_logs_of_a_job_go_on_to_the_next_run(void **state)
 	assert_int_equal(world_reply_count(world, sequence, REPLY_ROW), row_count);
 }
 
+static void followed_logs_of_all_have_every_run(void **state)
+{
+	struct world *world = *state;
+	struct arguments arguments;
+	world_put_job(world, 0, "default/tick", EVERY_SECOND);
+	world_put_job(world, 0, "default/tock", EVERY_SECOND);
+	begin(&arguments);
+	wire_map_bool(&arguments.map, &arguments.buf, "follow", true);
+	uint64_t sequence = world_ask(world, 2, 77, "logs", end(&arguments));
+	world_advance_ms(world, 10500);
+	uint32_t row_count = world_reply_count(world, sequence, REPLY_ROW);
+	assert_true(row_count >= 2 * 3 * 8 && row_count <= 2 * 3 * 11);
+	world_client_gone(world, 2, 77);
+	world_advance_ms(world, 5000);
+	assert_int_equal(world_reply_count(world, sequence, REPLY_ROW), row_count);
+}
+
+static void more_lines_than_one_step_can_tell_come_all_and_in_order(void **state)
+{
+	struct world *world = *state;
+	struct arguments arguments;
+	uint64_t sequence;
+	world_put_job(world, 0, "default/tick", "@manual");
+	(void)world_call(world, 1, "run", one_text(&arguments, "name", "tick"), NULL);
+	world_advance_ms(world, 2000);
+	world_set_output_lines(world, 5000);
+	for (uint32_t asked = 0; asked < 3; asked++) {
+		const struct reply *reply = world_call(world, asked, "logs", one_text(&arguments, "job", "tick"), &sequence);
+		assert_int_equal(reply->kind, REPLY_END);
+		assert_int_equal(world_reply_count(world, sequence, REPLY_ROW), 5001);
+		struct wire_reader reader;
+		assert_true(wire_map_find(world_reply(world, sequence, REPLY_ROW, 4999)->body, "text", &reader));
+		struct slice text = wire_get_bin(&reader, 16);
+		assert_int_equal(text.bytes, 4);
+		assert_memory_equal(text.data, "4999", 4);
+	}
+}
+
 /* ---- nodes, status, next ---- */
 
 static void node_ls_has_the_figures_of_all(void **state)
@@ -664,6 +702,8 @@ int main(void)
 		THREE(cancel_releases_what_has_not_started_and_refuses_what_has),
 		THREE(logs_of_a_run_end_with_its_verdict),
 		THREE(followed_logs_of_a_job_go_on_to_the_next_run),
+		THREE(followed_logs_of_all_have_every_run),
+		THREE(more_lines_than_one_step_can_tell_come_all_and_in_order),
 		THREE(node_ls_has_the_figures_of_all),
 		THREE(status_is_the_same_figures_wherever_it_is_asked),
 		THREE(next_merges_the_fires_of_all_jobs),
