@@ -24,7 +24,8 @@ static void gather_finish(struct node *node, struct gather *gather)
 	done.then(node, &done.asker, &done.page);
 }
 
-void gather_begin(struct node *node, const struct asker *asker, const struct gather_page *page, gather_then *then)
+void gather_begin(struct node *node, const struct asker *asker, const struct gather_page *page,
+		  gather_then *then)
 {
 	uint32_t place = 0;
 	while (place < GATHERS_MAX && node->query->gathers[place].id != 0)
@@ -34,9 +35,10 @@ void gather_begin(struct node *node, const struct asker *asker, const struct gat
 		return;
 	}
 	struct gather *gather = &node->query->gathers[place];
-	*gather = (struct gather){ .id = ++node->query->last_id, .asker = *asker, .page = *page, .then = then };
+	*gather = (struct gather){
+		.id = ++node->query->last_id, .asker = *asker, .page = *page, .then = then};
 	gather->deadline_us = node->now.mono_us + GATHER_TIMEOUT_US;
-	struct asker inner = { .node = node->config.id, .relay = gather->id };
+	struct asker inner = {.node = node->config.id, .relay = gather->id};
 	const uint8_t empty_map = 0x80;
 	for (uint32_t i = 0; i < swim_member_count(node->swim); i++) {
 		const struct member *member = swim_member_at(node->swim, i);
@@ -45,7 +47,8 @@ void gather_begin(struct node *node, const struct asker *asker, const struct gat
 		if (is_fresh || member->rank != MEMBER_ALIVE || id128_equal(member->id, node->config.id))
 			continue;
 		gather->pending_count++;
-		relay_pass(node, &inner, member->id, "at.figures", slice_of(&empty_map, 1), GATHER_TIMEOUT_US, RELAY_FIGURES);
+		relay_pass(node, &inner, member->id, "at.figures", slice_of(&empty_map, 1),
+			   GATHER_TIMEOUT_US, RELAY_FIGURES);
 	}
 	if (gather->pending_count == 0)
 		gather_finish(node, gather);

@@ -43,8 +43,11 @@ struct sink *sink_add(struct node *node, const struct asker *asker, unsigned vie
 		struct sink *sink = &live->sinks[i];
 		if (sink->is_used)
 			continue;
-		*sink = (struct sink){ .is_used = true, .asker = *asker, .views = views, .until_us = INT64_MAX,
-			               .needs_nodes = true };
+		*sink = (struct sink){.is_used = true,
+				      .asker = *asker,
+				      .views = views,
+				      .until_us = INT64_MAX,
+				      .needs_nodes = true};
 		sink_restart(sink);
 		if (i >= live->sink_used)
 			live->sink_used = i + 1;
@@ -73,7 +76,8 @@ void sink_remove(struct node *node, struct sink *sink)
 	live->is_overflown = false;
 }
 
-void sink_tell(struct node *node, const struct sink *sink, const char *view, struct slice key, struct slice row)
+void sink_tell(struct node *node, const struct sink *sink, const char *view, struct slice key,
+	       struct slice row)
 {
 	struct live_state *live = node->live;
 	struct buf item;
@@ -230,7 +234,8 @@ static void walk_runs(struct node *node, struct sink *sink)
 {
 	uint32_t count = 0;
 	for (uint32_t slot = run_next_slot(&node->runs, RUN_NONE);
-	     slot != RUN_NONE && count < LIVE_WALK_ROWS && answer_has_room(node); slot = run_next_slot(&node->runs, slot)) {
+	     slot != RUN_NONE && count < LIVE_WALK_ROWS && answer_has_room(node);
+	     slot = run_next_slot(&node->runs, slot)) {
 		struct run_key key = node->runs.runs[slot].record.key;
 		tell_run(node, sink, &key);
 		count++;
@@ -239,7 +244,9 @@ static void walk_runs(struct node *node, struct sink *sink)
 	struct buf place;
 	struct run_key key;
 	buf_init(&place, memory, sizeof(memory));
-	for (count = 0; count < LIVE_PAST_RUNS && answer_has_room(node) && runs_next_stored(node, &place, &key); count++)
+	for (count = 0;
+	     count < LIVE_PAST_RUNS && answer_has_room(node) && runs_next_stored(node, &place, &key);
+	     count++)
 		if (run_find(&node->runs, &key) == RUN_NONE)
 			tell_run(node, sink, &key);
 	sink->phase = SINK_DONE;
@@ -310,8 +317,8 @@ static void tell_node(struct node *node, const struct member *member)
 	text_format_id(member->id, id);
 	for (uint32_t i = 0; i < live->sink_used; i++) {
 		const struct sink *sink = &live->sinks[i];
-		bool is_told = sink->is_used && !sink_is_peer(sink) && (sink->views & LIVE_VIEW_NODES) != 0 &&
-		               (is_news || sink->needs_nodes);
+		bool is_told = sink->is_used && !sink_is_peer(sink) &&
+			       (sink->views & LIVE_VIEW_NODES) != 0 && (is_news || sink->needs_nodes);
 		if (is_told && answer_has_room(node))
 			sink_tell(node, sink, "nodes", slice_str(id), buf_slice(&row));
 	}
@@ -417,13 +424,14 @@ void live_start(struct node *node, const struct asker *asker, unsigned views)
 	struct sink *sink = sink_add(node, asker, views);
 	if (sink == NULL) {
 		struct problem problem;
-		problem_set(&problem, ERR_FULL, "watch: this agent has %u watchers already", LIVE_SINKS_MAX);
+		problem_set(&problem, ERR_FULL, "watch: this agent has %u watchers already",
+			    LIVE_SINKS_MAX);
 		problem_hint(&problem, "close a console, or ask another agent");
 		answer_error(node, asker, &problem);
 		return;
 	}
 	if (node->live->client_count == 1)
-		node->live->source = (struct id128){ { 0 } };
+		node->live->source = (struct id128){{0}};
 	live_update_source(node);
 	live_wake(node);
 }
@@ -443,10 +451,10 @@ void query_watch(struct node *node, const struct asker *asker, struct slice argu
 	static const struct {
 		const char *word;
 		unsigned view;
-	} views[] = { { "jobs", LIVE_VIEW_JOBS },
-		      { "nodes", LIVE_VIEW_NODES },
-		      { "runs", LIVE_VIEW_RUNS },
-		      { "status", LIVE_VIEW_STATUS } };
+	} views[] = {{"jobs", LIVE_VIEW_JOBS},
+		     {"nodes", LIVE_VIEW_NODES},
+		     {"runs", LIVE_VIEW_RUNS},
+		     {"status", LIVE_VIEW_STATUS}};
 	struct problem problem;
 	struct wire_reader reader;
 	unsigned wanted = 0;

@@ -9,22 +9,22 @@
 #define LIVE_VIEW_RUNS 0x4u
 #define LIVE_VIEW_STATUS 0x8u
 
-#define LIVE_SINKS_MAX 128u          /* as many clients as there may be, and as many watching agents */
+#define LIVE_SINKS_MAX 128u /* as many clients as there may be, and as many watching agents */
 #define LIVE_JOBS_CHANGED_MAX 16384u /* between two batches; more: the whole state again */
 #define LIVE_RUNS_CHANGED_MAX 8192u
-#define LIVE_HEARD_BUCKETS 8192u     /* above MEMBERS_MAX, a power of two */
-#define LIVE_BATCH_US 200000         /* at most five a second */
-#define LIVE_TICK_US 2000000         /* rates fall and figures move although nothing happens */
+#define LIVE_HEARD_BUCKETS 8192u /* above MEMBERS_MAX, a power of two */
+#define LIVE_BATCH_US 200000     /* at most five a second */
+#define LIVE_TICK_US 2000000     /* rates fall and figures move although nothing happens */
 #define LIVE_RENEW_US 5000000
-#define LIVE_LASTS_MS 12000          /* two renewals may get lost */
+#define LIVE_LASTS_MS 12000 /* two renewals may get lost */
 #define LIVE_FIGURES_LAST_US 15000000
-#define LIVE_WALK_ROWS 1000u         /* of the whole state, in one batch */
-#define LIVE_PAST_RUNS 200u          /* ended ones that the whole state begins with */
+#define LIVE_WALK_ROWS 1000u /* of the whole state, in one batch */
+#define LIVE_PAST_RUNS 200u  /* ended ones that the whole state begins with */
 
 enum sink_phase {
 	SINK_JOBS, /* the whole state is being told: jobs from next_slot on */
 	SINK_RUNS,
-	SINK_DONE  /* only changes from here on */
+	SINK_DONE /* only changes from here on */
 };
 
 /* Who is told: a client of this agent, or an agent that watches this one (asker.node is set). */
@@ -78,7 +78,8 @@ void sink_remove(struct node *node, struct sink *sink);
 /* Begins the whole state anew. */
 void sink_restart(struct sink *sink);
 /* An empty row: it is gone. */
-void sink_tell(struct node *node, const struct sink *sink, const char *view, struct slice key, struct slice row);
+void sink_tell(struct node *node, const struct sink *sink, const char *view, struct slice key,
+	       struct slice row);
 /* A batch is due soon, 200 ms after the last one. */
 void live_wake(struct node *node);
 

@@ -40,7 +40,8 @@ const struct node_figures *live_figures_of(const struct node *node, struct id128
 			return NULL;
 		if (!id128_equal(heard->id, id))
 			continue;
-		bool is_fresh = heard->figures.is_known && node->now.mono_us - heard->figures.heard_us < LIVE_FIGURES_LAST_US;
+		bool is_fresh = heard->figures.is_known &&
+				node->now.mono_us - heard->figures.heard_us < LIVE_FIGURES_LAST_US;
 		return is_fresh ? &heard->figures : NULL;
 	}
 	return NULL;
@@ -50,14 +51,14 @@ static const struct figure_field {
 	const char *name;
 	size_t offset;
 } figure_fields[] = {
-	{ "running", offsetof(struct node_figures, running) },
-	{ "executed", offsetof(struct node_figures, executed) },
-	{ "load_milli", offsetof(struct node_figures, load_milli) },
-	{ "cpus", offsetof(struct node_figures, cpus) },
-	{ "memory_bytes", offsetof(struct node_figures, memory_bytes) },
-	{ "memory_free_bytes", offsetof(struct node_figures, memory_free_bytes) },
-	{ "up_ms", offsetof(struct node_figures, up_ms) },
-	{ "view", offsetof(struct node_figures, view) },
+	{"running", offsetof(struct node_figures, running)},
+	{"executed", offsetof(struct node_figures, executed)},
+	{"load_milli", offsetof(struct node_figures, load_milli)},
+	{"cpus", offsetof(struct node_figures, cpus)},
+	{"memory_bytes", offsetof(struct node_figures, memory_bytes)},
+	{"memory_free_bytes", offsetof(struct node_figures, memory_free_bytes)},
+	{"up_ms", offsetof(struct node_figures, up_ms)},
+	{"view", offsetof(struct node_figures, view)},
 };
 #define FIGURE_FIELD_COUNT (sizeof(figure_fields) / sizeof(figure_fields[0]))
 
@@ -146,7 +147,7 @@ static void on_watch(struct node *node, struct id128 from, const struct watch *w
 			sink_remove(node, sink);
 		return;
 	}
-	struct asker asker = { .node = from };
+	struct asker asker = {.node = from};
 	unsigned views = watch->wants_rows ? LIVE_VIEW_JOBS | LIVE_VIEW_RUNS | LIVE_VIEW_STATUS : 0;
 	if (sink == NULL)
 		sink = sink_add(node, &asker, views);
@@ -182,16 +183,17 @@ void live_on_peer_down(struct node *node, struct id128 peer)
 		sink_remove(node, sink);
 	/* What it had told until now may have gaps: everything is asked for again. */
 	if (node->live->client_count > 0 && id128_equal(node->live->source, peer)) {
-		node->live->source = (struct id128){ { 0 } };
+		node->live->source = (struct id128){{0}};
 		node->live->renew_due_us = node->now.mono_us + LIVE_BATCH_US;
 	}
 }
 
 /* ---- watching ---- */
 
-static void send_watch(struct node *node, struct id128 to, int64_t last_ms, bool wants_rows, bool wants_all)
+static void send_watch(struct node *node, struct id128 to, int64_t last_ms, bool wants_rows,
+		       bool wants_all)
 {
-	struct watch watch = { .last_ms = last_ms, .wants_rows = wants_rows, .wants_all = wants_all };
+	struct watch watch = {.last_ms = last_ms, .wants_rows = wants_rows, .wants_all = wants_all};
 	uint8_t memory[64];
 	struct buf item;
 	buf_init(&item, memory, sizeof(memory));
@@ -205,7 +207,8 @@ static void send_watch_to_all(struct node *node, int64_t last_ms)
 		const struct member *member = swim_member_at(node->swim, i);
 		if (member->rank > MEMBER_SUSPECT || id128_equal(member->id, node->config.id))
 			continue;
-		send_watch(node, member->id, last_ms, id128_equal(member->id, node->live->source), false);
+		send_watch(node, member->id, last_ms, id128_equal(member->id, node->live->source),
+			   false);
 	}
 }
 
@@ -248,12 +251,13 @@ void live_end_watch(struct node *node)
 {
 	send_watch_to_all(node, 0);
 	node->live->renew_due_us = INT64_MAX;
-	node->live->source = (struct id128){ { 0 } };
+	node->live->source = (struct id128){{0}};
 }
 
 /* ---- news ---- */
 
-static void pass_on(struct node *node, unsigned view_bit, const char *view, struct slice key, struct slice map)
+static void pass_on(struct node *node, unsigned view_bit, const char *view, struct slice key,
+		    struct slice map)
 {
 	struct live_state *live = node->live;
 	bool is_gone = wire_map_find_bool(map, "gone", false);
@@ -284,7 +288,8 @@ static void pass_synced(struct node *node)
 	}
 }
 
-static void on_news(struct node *node, struct id128 from, struct slice view, struct slice key, struct slice map)
+static void on_news(struct node *node, struct id128 from, struct slice view, struct slice key,
+		    struct slice map)
 {
 	struct live_state *live = node->live;
 	if (slice_equal(view, slice_str("figures"))) {

@@ -24,7 +24,8 @@ static struct logs *logs_take(struct node *node, const struct asker *asker)
 			continue;
 		if (i >= query->logs_used)
 			query->logs_used = i + 1;
-		query->logs[i] = (struct logs){ .ticket = ++query->last_id, .asker = *asker, .retry_us = INT64_MAX };
+		query->logs[i] = (struct logs){
+			.ticket = ++query->last_id, .asker = *asker, .retry_us = INT64_MAX};
 		return &query->logs[i];
 	}
 	struct problem problem;
@@ -54,14 +55,15 @@ static struct logs *logs_find(struct node *node, uint64_t ticket)
 /* Who asks for the lines of one run on behalf of a reader of a job: this agent itself. */
 static struct asker inner_asker(const struct node *node, const struct logs *logs)
 {
-	struct asker asker = { .node = node->config.id, .relay = logs->ticket };
+	struct asker asker = {.node = node->config.id, .relay = logs->ticket};
 	memcpy(asker.user, logs->asker.user, sizeof(asker.user));
 	return asker;
 }
 
 /* ---- lines ---- */
 
-static void put_line(struct node *node, const struct logs *logs, int64_t t_ms, const char *stream, struct slice text)
+static void put_line(struct node *node, const struct logs *logs, int64_t t_ms, const char *stream,
+		     struct slice text)
 {
 	const char *full = row_job_name(node, logs->run.job);
 	char name[RUN_NAME_BYTES_MAX + 1];
@@ -158,7 +160,8 @@ static void logs_read(struct node *node, struct logs *logs, uint64_t offset)
 	effects_output_read(node->effects, logs->ticket, &logs->run, offset, is_tail, logs->is_follow);
 }
 
-static bool get_line(struct wire_reader *reader, int64_t *ret_t_ms, char ret_stream[2], struct slice *ret_text)
+static bool get_line(struct wire_reader *reader, int64_t *ret_t_ms, char ret_stream[2],
+		     struct slice *ret_text)
 {
 	uint32_t count = wire_get_array_min(reader, 3);
 	*ret_t_ms = wire_get_i64(reader);
@@ -170,8 +173,8 @@ static bool get_line(struct wire_reader *reader, int64_t *ret_t_ms, char ret_str
 }
 
 /* Tells lines while there is room; what is left is kept for the next step of this commit. */
-static void put_lines(struct node *node, struct logs *logs, struct wire_reader *reader, uint32_t count,
-                      const struct event *event)
+static void put_lines(struct node *node, struct logs *logs, struct wire_reader *reader,
+		      uint32_t count, const struct event *event)
 {
 	struct output_rest *rest = &node->query->rest;
 	for (; count > 0; count--) {
@@ -232,7 +235,8 @@ void query_on_output(struct node *node, const struct event *event)
 		return;
 	}
 	struct run_record record;
-	bool is_over = ledger_read(node, &logs->run, &record) != ERR_OK || run_state_is_final(record.state);
+	bool is_over = ledger_read(node, &logs->run, &record) != ERR_OK ||
+		       run_state_is_final(record.state);
 	if (event->output.err != ERR_OK) {
 		/* Not begun yet: there will be output, unless it is over. */
 		if (!is_over && logs->is_follow) {
@@ -344,7 +348,8 @@ static bool find_next_run(struct node *node, const struct logs *logs, struct run
 	uint32_t link = slot == JOB_NONE ? 0 : node->jobs.jobs[slot].run_first;
 	for (; link != 0; link = node->runs.runs[link - 1].job_next) {
 		const struct run_record *record = &node->runs.runs[link - 1].record;
-		if (record->state < RUN_STARTED || (logs->has_run && run_key_compare(&record->key, &logs->run) <= 0))
+		if (record->state < RUN_STARTED ||
+		    (logs->has_run && run_key_compare(&record->key, &logs->run) <= 0))
 			continue;
 		if (!is_found || run_key_compare(&record->key, ret_key) < 0)
 			*ret_key = record->key;
@@ -358,8 +363,9 @@ static bool find_next_run(struct node *node, const struct logs *logs, struct run
 	buf_init(&place, memory, sizeof(memory));
 	buf_put(&place, bytes, sizeof(bytes));
 	if (node->store->next(node->store->context, TABLE_RUNS, buf_slice(&place), &place, NULL) == ERR_OK &&
-	    run_key_load(buf_slice(&place), &key) == ERR_OK && id128_equal(key.job, logs->run.job) &&
-	    run_find(&node->runs, &key) == RUN_NONE && (!is_found || run_key_compare(&key, ret_key) < 0)) {
+	    run_key_load(buf_slice(&place), &key) == ERR_OK &&
+	    id128_equal(key.job, logs->run.job) && run_find(&node->runs, &key) == RUN_NONE &&
+	    (!is_found || run_key_compare(&key, ret_key) < 0)) {
 		*ret_key = key;
 		is_found = true;
 	}
@@ -390,7 +396,7 @@ void logs_on_run(struct node *node, const struct run_record *record)
 	for (uint32_t i = 0; i < query->logs_used; i++) {
 		struct logs *logs = &query->logs[i];
 		bool is_next = logs->phase == LOGS_IDLE &&
-		               (logs->is_all || id128_equal(logs->run.job, record->key.job));
+			       (logs->is_all || id128_equal(logs->run.job, record->key.job));
 		bool is_ours = logs->phase == LOGS_RETRY && run_key_equal(&logs->run, &record->key);
 		if ((is_next || is_ours) && record->state >= RUN_STARTED)
 			logs->retry_us = node->now.mono_us;
@@ -469,7 +475,8 @@ void logs_on_peer_down(struct node *node, struct id128 peer)
 
 /* ---- verbs ---- */
 
-static bool read_logs_arguments(struct node *node, const struct asker *asker, struct slice arguments, struct logs *ret_logs)
+static bool read_logs_arguments(struct node *node, const struct asker *asker,
+				struct slice arguments, struct logs *ret_logs)
 {
 	int64_t tail;
 	bool is_raw; /* lines travel as they are anyway: escaping is the client's */
@@ -481,9 +488,10 @@ static bool read_logs_arguments(struct node *node, const struct asker *asker, st
 	return true;
 }
 
-static void logs_here(struct node *node, const struct asker *asker, struct slice arguments, const struct run_key *run)
+static void logs_here(struct node *node, const struct asker *asker, struct slice arguments,
+		      const struct run_key *run)
 {
-	struct logs wanted = { 0 };
+	struct logs wanted = {0};
 	if (!read_logs_arguments(node, asker, arguments, &wanted))
 		return;
 	struct logs *logs = logs_take(node, asker);
@@ -499,15 +507,17 @@ static void logs_here(struct node *node, const struct asker *asker, struct slice
 static void logs_of_job(struct node *node, const struct asker *asker, struct slice arguments)
 {
 	char full[JOB_NAME_BYTES_MAX + 1];
-	struct logs wanted = { 0 };
-	if (!argument_job(node, asker, arguments, "job", full) || !read_logs_arguments(node, asker, arguments, &wanted) ||
+	struct logs wanted = {0};
+	if (!argument_job(node, asker, arguments, "job", full) ||
+	    !read_logs_arguments(node, asker, arguments, &wanted) ||
 	    !query_is_here(node, asker, query_home(node), "logs", arguments, 0))
 		return;
 	struct id128 job = hash_id(slice_str(full));
 	struct problem problem;
 	struct run_key key;
 	if (job_find(&node->jobs, job) == JOB_NONE) {
-		problem_set(&problem, ERR_NOT_FOUND, "job %s: there is no such job", text_job_display(full));
+		problem_set(&problem, ERR_NOT_FOUND, "job %s: there is no such job",
+			    text_job_display(full));
 		problem_hint(&problem, "schedctl job ls");
 		answer_error(node, asker, &problem);
 		return;
@@ -530,13 +540,14 @@ static void logs_of_job(struct node *node, const struct asker *asker, struct sli
 
 static void logs_of_all(struct node *node, const struct asker *asker, struct slice arguments)
 {
-	struct logs wanted = { 0 };
+	struct logs wanted = {0};
 	struct problem problem;
 	if (!read_logs_arguments(node, asker, arguments, &wanted))
 		return;
 	if (!wanted.is_follow) {
 		problem_set(&problem, ERR_INVALID, "logs: of which run, or of which job?");
-		problem_hint(&problem, "schedctl logs RUN, or schedctl logs JOB; all jobs can only be followed");
+		problem_hint(&problem,
+			     "schedctl logs RUN, or schedctl logs JOB; all jobs can only be followed");
 		answer_error(node, asker, &problem);
 		return;
 	}
@@ -574,7 +585,7 @@ void query_logs(struct node *node, const struct asker *asker, struct slice argum
 void query_at_logs(struct node *node, const struct asker *asker, struct slice arguments)
 {
 	struct slice text;
-	struct problem problem = { 0 };
+	struct problem problem = {0};
 	struct run_key key;
 	if (!argument_text(node, asker, arguments, "run", RUN_NAME_BYTES_MAX, &text))
 		return;

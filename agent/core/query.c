@@ -16,8 +16,8 @@ bool asker_is_local(const struct asker *asker)
 
 bool asker_equal(const struct asker *a, const struct asker *b)
 {
-	return a->client == b->client && a->sequence == b->sequence && id128_equal(a->node, b->node) &&
-	       a->relay == b->relay;
+	return a->client == b->client && a->sequence == b->sequence &&
+	       id128_equal(a->node, b->node) && a->relay == b->relay;
 }
 
 /* ---- who does it ---- */
@@ -25,7 +25,7 @@ bool asker_equal(const struct asker *a, const struct asker *b)
 struct id128 query_home(const struct node *node)
 {
 	const struct arc_set *set = node_set(node, 0);
-	struct id128 home = { { 0 } };
+	struct id128 home = {{0}};
 	if (set == NULL)
 		return home;
 	if (arc_set_find(set, node->config.id) >= 0)
@@ -45,13 +45,14 @@ struct id128 query_home(const struct node *node)
 static void refuse_no_majority(struct node *node, const struct asker *asker, const char *verb)
 {
 	struct problem problem;
-	problem_set(&problem, ERR_NO_MAJORITY, "%s: no member of the set that votes on it is in reach", verb);
+	problem_set(&problem, ERR_NO_MAJORITY,
+		    "%s: no member of the set that votes on it is in reach", verb);
 	problem_hint(&problem, "schedctl node ls shows who is away; nothing was changed");
 	answer_error(node, asker, &problem);
 }
 
-bool query_is_here(struct node *node, const struct asker *asker, struct id128 to, const char *verb, struct slice arguments,
-                   int64_t timeout_us)
+bool query_is_here(struct node *node, const struct asker *asker, struct id128 to, const char *verb,
+		   struct slice arguments, int64_t timeout_us)
 {
 	if (id128_equal(to, node->config.id))
 		return true;
@@ -83,7 +84,8 @@ static void query_hello(struct node *node, const struct asker *asker, struct sli
 	wire_map_text(&map, &body, "node", node->config.name);
 	wire_map_text(&map, &body, "node_id", node_id);
 	wire_map_str(&map, &body, "cluster",
-	             node->config.cluster_name[0] != '\0' ? slice_str(node->config.cluster_name) : slice_of(cluster_id, 8));
+		     node->config.cluster_name[0] != '\0' ? slice_str(node->config.cluster_name)
+							  : slice_of(cluster_id, 8));
 	wire_map_text(&map, &body, "cluster_id", cluster_id);
 	wire_map_text(&map, &body, "version", node->config.version == NULL ? "" : node->config.version);
 	wire_map_text(&map, &body, "user", asker->user);
@@ -99,30 +101,30 @@ static const struct verb {
 	query_handler *handler;
 	bool is_public; /* clients may ask for it */
 } verbs[] = {
-	{ "hello", query_hello, true },
-	{ "job.put", query_job_put, true },
-	{ "job.ls", query_job_ls, true },
-	{ "job.show", query_job_show, true },
-	{ "job.rm", query_job_remove, true },
-	{ "job.pause", query_job_pause, true },
-	{ "job.resume", query_job_resume, true },
-	{ "job.enable", query_job_enable, true },
-	{ "job.disable", query_job_disable, true },
-	{ "run", query_run, true },
-	{ "wait", query_wait_verb, true },
-	{ "runs", query_runs, true },
-	{ "kill", query_kill, true },
-	{ "cancel", query_cancel, true },
-	{ "logs", query_logs, true },
-	{ "node.ls", query_node_ls, true },
-	{ "status", query_status, true },
-	{ "next", query_next, true },
-	{ "watch", query_watch, true },
-	{ "at.kill", query_at_kill, false },
-	{ "at.cancel", query_at_cancel, false },
-	{ "at.logs", query_at_logs, false },
-	{ "at.status", query_at_status, false },
-	{ "at.figures", query_at_figures, false },
+	{"hello", query_hello, true},
+	{"job.put", query_job_put, true},
+	{"job.ls", query_job_ls, true},
+	{"job.show", query_job_show, true},
+	{"job.rm", query_job_remove, true},
+	{"job.pause", query_job_pause, true},
+	{"job.resume", query_job_resume, true},
+	{"job.enable", query_job_enable, true},
+	{"job.disable", query_job_disable, true},
+	{"run", query_run, true},
+	{"wait", query_wait_verb, true},
+	{"runs", query_runs, true},
+	{"kill", query_kill, true},
+	{"cancel", query_cancel, true},
+	{"logs", query_logs, true},
+	{"node.ls", query_node_ls, true},
+	{"status", query_status, true},
+	{"next", query_next, true},
+	{"watch", query_watch, true},
+	{"at.kill", query_at_kill, false},
+	{"at.cancel", query_at_cancel, false},
+	{"at.logs", query_at_logs, false},
+	{"at.status", query_at_status, false},
+	{"at.figures", query_at_figures, false},
 };
 #define VERB_COUNT (sizeof(verbs) / sizeof(verbs[0]))
 
@@ -138,7 +140,8 @@ static void refuse_verb(struct node *node, const struct asker *asker, struct sli
 	text_copy_slice(text, sizeof(text), verb);
 	const char *near = text_nearest(text, names, count);
 	struct problem problem;
-	problem_set(&problem, ERR_UNSUPPORTED, "verb %s: not known to this agent", text_quote(verb, quoted));
+	problem_set(&problem, ERR_UNSUPPORTED, "verb %s: not known to this agent",
+		    text_quote(verb, quoted));
 	if (near != NULL)
 		problem_hint(&problem, "did you mean %s?", near);
 	else
@@ -161,8 +164,9 @@ void query_do(struct node *node, const struct asker *asker, struct slice verb, s
 
 void query_on_request(struct node *node, const struct event *event)
 {
-	struct asker asker = { .client = event->request.client };
-	text_copy(asker.user, sizeof(asker.user), event->request.user == NULL ? "" : event->request.user);
+	struct asker asker = {.client = event->request.client};
+	text_copy(asker.user, sizeof(asker.user),
+		  event->request.user == NULL ? "" : event->request.user);
 	struct wire_reader reader;
 	wire_reader_init(&reader, event->bytes);
 	uint32_t count = wire_get_array_min(&reader, 4);
@@ -175,13 +179,15 @@ void query_on_request(struct node *node, const struct event *event)
 		wire_skip_items(&reader, count - 4);
 	struct problem problem;
 	if (wire_reader_end(&reader) != ERR_OK || !has_map) {
-		problem_set(&problem, ERR_INVALID, "request: not of the form [1, number, verb, {arguments}]");
+		problem_set(&problem, ERR_INVALID,
+			    "request: not of the form [1, number, verb, {arguments}]");
 		answer_error(node, &asker, &problem);
 		return;
 	}
 	if (version != 1) {
-		problem_set(&problem, ERR_UNSUPPORTED, "request: version %llu, this agent speaks version 1",
-		            (unsigned long long)version);
+		problem_set(&problem, ERR_UNSUPPORTED,
+			    "request: version %llu, this agent speaks version 1",
+			    (unsigned long long)version);
 		problem_hint(&problem, "use the schedctl of the same release as the agent");
 		answer_error(node, &asker, &problem);
 		return;
@@ -223,7 +229,7 @@ void query_on_client_gone(struct node *node, uint64_t client)
 	for (uint32_t i = 0; i < GATHERS_MAX; i++)
 		if (query->gathers[i].asker.client == client)
 			query->gathers[i].id = 0;
-	struct asker gone = { .client = client };
+	struct asker gone = {.client = client};
 	live_forget(node, &gone);
 }
 
@@ -241,8 +247,9 @@ static int64_t waits_next_deadline_us(const struct node *node)
 
 int64_t query_next_deadline_us(const struct node *node)
 {
-	int64_t deadlines[] = { waits_next_deadline_us(node), relay_next_deadline_us(node), logs_next_deadline_us(node),
-		                live_next_deadline_us(node), gather_next_deadline_us(node) };
+	int64_t deadlines[] = {waits_next_deadline_us(node), relay_next_deadline_us(node),
+			       logs_next_deadline_us(node), live_next_deadline_us(node),
+			       gather_next_deadline_us(node)};
 	int64_t next_us = INT64_MAX;
 	for (size_t i = 0; i < sizeof(deadlines) / sizeof(deadlines[0]); i++)
 		if (deadlines[i] < next_us)

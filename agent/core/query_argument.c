@@ -10,8 +10,8 @@ static bool refuse(struct node *node, const struct asker *asker, const struct pr
 	return false;
 }
 
-bool argument_text(struct node *node, const struct asker *asker, struct slice arguments, const char *key, size_t bytes_max,
-                   struct slice *ret_text)
+bool argument_text(struct node *node, const struct asker *asker, struct slice arguments,
+		   const char *key, size_t bytes_max, struct slice *ret_text)
 {
 	struct wire_reader reader;
 	struct problem problem;
@@ -29,8 +29,8 @@ bool argument_text(struct node *node, const struct asker *asker, struct slice ar
 	return refuse(node, asker, &problem);
 }
 
-bool argument_number(struct node *node, const struct asker *asker, struct slice arguments, const char *key, int64_t min,
-                     int64_t max, int64_t fallback, int64_t *ret_value)
+bool argument_number(struct node *node, const struct asker *asker, struct slice arguments,
+		     const char *key, int64_t min, int64_t max, int64_t fallback, int64_t *ret_value)
 {
 	struct wire_reader reader;
 	struct problem problem;
@@ -44,11 +44,13 @@ bool argument_number(struct node *node, const struct asker *asker, struct slice 
 	*ret_value = wire_get_i64(&reader);
 	if (reader.err == ERR_OK && *ret_value >= min && *ret_value <= max)
 		return true;
-	problem_set(&problem, ERR_RANGE, "%s: outside %lld to %lld", key, (long long)min, (long long)max);
+	problem_set(&problem, ERR_RANGE, "%s: outside %lld to %lld", key, (long long)min,
+		    (long long)max);
 	return refuse(node, asker, &problem);
 }
 
-bool argument_flag(struct node *node, const struct asker *asker, struct slice arguments, const char *key, bool *ret_flag)
+bool argument_flag(struct node *node, const struct asker *asker, struct slice arguments,
+		   const char *key, bool *ret_flag)
 {
 	struct wire_reader reader;
 	*ret_flag = false;
@@ -63,7 +65,8 @@ bool argument_flag(struct node *node, const struct asker *asker, struct slice ar
 	return refuse(node, asker, &problem);
 }
 
-bool argument_job(struct node *node, const struct asker *asker, struct slice arguments, const char *key, char *ret_full)
+bool argument_job(struct node *node, const struct asker *asker, struct slice arguments,
+		  const char *key, char *ret_full)
 {
 	struct slice text;
 	struct problem problem;
@@ -88,7 +91,8 @@ static int hex_value(uint8_t digit)
 	return -1;
 }
 
-bool argument_token(struct node *node, const struct asker *asker, struct slice arguments, struct buf *ret_bytes)
+bool argument_token(struct node *node, const struct asker *asker, struct slice arguments,
+		    struct buf *ret_bytes)
 {
 	struct slice text;
 	buf_clear(ret_bytes);
@@ -108,15 +112,17 @@ bool argument_token(struct node *node, const struct asker *asker, struct slice a
 	return refuse(node, asker, &problem);
 }
 
-bool argument_id(struct node *node, const struct asker *asker, struct slice arguments, struct id128 *ret_id)
+bool argument_id(struct node *node, const struct asker *asker, struct slice arguments,
+		 struct id128 *ret_id)
 {
 	struct slice text;
-	*ret_id = (struct id128){ { 0 } };
+	*ret_id = (struct id128){{0}};
 	if (!argument_text(node, asker, arguments, "id", REQUEST_ID_BYTES_MAX, &text))
 		return false;
 	if (text.bytes == 0)
 		return true;
-	if (text.bytes != TEXT_ID_BYTES - 1 || text_parse_id(text, ret_id, NULL) != ERR_OK || id128_is_zero(*ret_id))
+	if (text.bytes != TEXT_ID_BYTES - 1 || text_parse_id(text, ret_id, NULL) != ERR_OK ||
+	    id128_is_zero(*ret_id))
 		*ret_id = hash_id(text);
 	return true;
 }
@@ -139,13 +145,14 @@ bool words_have(struct slice list, const char *word)
 bool glob_matches(struct slice pattern, const char *text)
 {
 	size_t at = 0;
-	size_t star = SIZE_MAX;      /* behind the last star ... */
+	size_t star = SIZE_MAX;       /* behind the last star ... */
 	const char *star_text = text; /* ... and how much it has eaten */
 	while (*text != '\0') {
 		if (at < pattern.bytes && pattern.data[at] == '*') {
 			star = ++at;
 			star_text = text;
-		} else if (at < pattern.bytes && (pattern.data[at] == '?' || pattern.data[at] == (uint8_t)*text)) {
+		} else if (at < pattern.bytes &&
+			   (pattern.data[at] == '?' || pattern.data[at] == (uint8_t)*text)) {
 			at++;
 			text++;
 		} else if (star != SIZE_MAX) {

@@ -16,14 +16,16 @@ struct job_filter {
 	struct slice state;
 };
 
-static bool job_is_wanted(const struct node *node, const struct job_filter *filter, const struct def_value *value, uint32_t slot)
+static bool job_is_wanted(const struct node *node, const struct job_filter *filter,
+			  const struct def_value *value, uint32_t slot)
 {
 	char full[JOB_NAME_BYTES_MAX + 1];
 	text_copy_slice(full, sizeof(full), value->name);
 	const char *slash = strchr(full, '/');
 	if (value->is_deleted || slash == NULL)
 		return false;
-	if (filter->group.bytes > 0 && !slice_equal(filter->group, slice_of(full, (size_t)(slash - full))))
+	if (filter->group.bytes > 0 &&
+	    !slice_equal(filter->group, slice_of(full, (size_t)(slash - full))))
 		return false;
 	if (filter->name.bytes > 0 && !glob_matches(filter->name, full) &&
 	    !glob_matches(filter->name, text_job_display(full)))
@@ -47,8 +49,8 @@ static void put_token(struct wire_map *map, struct buf *body, struct slice key)
 	wire_map_str(map, body, "next", slice_of(token, 2 * key.bytes));
 }
 
-void query_end_page(struct node *node, const struct asker *asker, uint32_t count, int64_t total, struct slice next,
-                    bool is_complete)
+void query_end_page(struct node *node, const struct asker *asker, uint32_t count, int64_t total,
+		    struct slice next, bool is_complete)
 {
 	uint8_t memory[1024];
 	struct buf body;
@@ -84,8 +86,8 @@ void query_put_missing(struct node *node, struct wire_map *map, struct buf *body
 	wire_array_end(&array, body);
 }
 
-bool query_is_read_here(struct node *node, const struct asker *asker, const char *verb, struct slice arguments,
-                        bool *ret_is_complete)
+bool query_is_read_here(struct node *node, const struct asker *asker, const char *verb,
+			struct slice arguments, bool *ret_is_complete)
 {
 	struct id128 home = query_home(node);
 	*ret_is_complete = id128_equal(home, node->config.id);
@@ -95,7 +97,8 @@ bool query_is_read_here(struct node *node, const struct asker *asker, const char
 	return query_is_here(node, asker, home, verb, arguments, REQUEST_TIMEOUT_US);
 }
 
-static bool read_job_filter(struct node *node, const struct asker *asker, struct slice arguments, struct job_filter *ret_filter)
+static bool read_job_filter(struct node *node, const struct asker *asker, struct slice arguments,
+			    struct job_filter *ret_filter)
 {
 	return argument_text(node, asker, arguments, "name", JOB_NAME_BYTES_MAX, &ret_filter->name) &&
 	       argument_text(node, asker, arguments, "group", NAME_PART_BYTES_MAX, &ret_filter->group) &&
@@ -111,7 +114,8 @@ void query_job_ls(struct node *node, const struct asker *asker, struct slice arg
 	uint8_t key_memory[64];
 	struct buf key;
 	buf_init(&key, key_memory, sizeof(key_memory));
-	if (!read_job_filter(node, asker, arguments, &filter) || !argument_token(node, asker, arguments, &key) ||
+	if (!read_job_filter(node, asker, arguments, &filter) ||
+	    !argument_token(node, asker, arguments, &key) ||
 	    !argument_number(node, asker, arguments, "limit", 1, ROWS_MAX, ROWS_MAX, &limit) ||
 	    !query_is_read_here(node, asker, "job.ls", arguments, &is_complete))
 		return;
@@ -122,7 +126,8 @@ void query_job_ls(struct node *node, const struct asker *asker, struct slice arg
 	bool has_more = false;
 	for (uint32_t looked = 0;; looked++) {
 		has_more = looked == LOOK_MAX || count == limit || !answer_has_room(node);
-		if (has_more || node->store->next(node->store->context, TABLE_COPIES, buf_slice(&key), &key, &record) != ERR_OK)
+		if (has_more || node->store->next(node->store->context, TABLE_COPIES,
+						  buf_slice(&key), &key, &record) != ERR_OK)
 			break;
 		struct def_value value;
 		if (key.bytes != COPY_KEY_BYTES || key_memory[2] != REGISTER_DEF || record.bytes < 8 ||
@@ -147,13 +152,13 @@ void query_job_ls(struct node *node, const struct asker *asker, struct slice arg
 
 struct id128 query_proposer(const struct node *node, struct id128 job)
 {
-	struct job probe = { .id = job, .arc = place_arc(job) };
+	struct job probe = {.id = job, .arc = place_arc(job)};
 	return node_proposer(node, &probe);
 }
 
 /* True: this node is to change the job. A voter that another agent took for the proposer does it: any voter may. */
-static bool is_change_here(struct node *node, const struct asker *asker, const char *full, const char *verb,
-                           struct slice arguments, int64_t timeout_us)
+static bool is_change_here(struct node *node, const struct asker *asker, const char *full,
+			   const char *verb, struct slice arguments, int64_t timeout_us)
 {
 	struct id128 job = hash_id(slice_str(full));
 	if (!asker_is_local(asker) && node_votes(node, place_arc(job)))
@@ -161,12 +166,13 @@ static bool is_change_here(struct node *node, const struct asker *asker, const c
 	return query_is_here(node, asker, query_proposer(node, job), verb, arguments, timeout_us);
 }
 
-static void change_simple(struct node *node, const struct asker *asker, struct slice arguments, const char *verb,
-                          enum change_kind kind)
+static void change_simple(struct node *node, const struct asker *asker, struct slice arguments,
+			  const char *verb, enum change_kind kind)
 {
 	char full[JOB_NAME_BYTES_MAX + 1];
-	struct change_request request = { .kind = kind };
-	if (!argument_job(node, asker, arguments, "name", full) || !argument_id(node, asker, arguments, &request.id) ||
+	struct change_request request = {.kind = kind};
+	if (!argument_job(node, asker, arguments, "name", full) ||
+	    !argument_id(node, asker, arguments, &request.id) ||
 	    !argument_text(node, asker, arguments, "reason", REASON_BYTES_MAX, &request.reason) ||
 	    !argument_flag(node, asker, arguments, "let_finish", &request.let_finish) ||
 	    !argument_flag(node, asker, arguments, "catch_up", &request.is_catch_up) ||
@@ -199,7 +205,7 @@ void query_job_disable(struct node *node, const struct asker *asker, struct slic
 /* Kills what the job has open, without waiting for the answers: the removal says what may still be there. */
 static void kill_open(struct node *node, const struct asker *asker, uint32_t slot)
 {
-	const struct asker nobody = { 0 };
+	const struct asker nobody = {0};
 	struct asker killer = nobody;
 	memcpy(killer.user, asker->user, sizeof(killer.user));
 	uint32_t link = slot == JOB_NONE ? 0 : node->jobs.jobs[slot].run_first;
@@ -218,7 +224,8 @@ static void kill_open(struct node *node, const struct asker *asker, uint32_t slo
 		} else if (!id128_is_zero(executor)) {
 			const uint8_t empty_map = 0x80;
 			relay_pass(node, &killer, executor, "at.kill",
-			           arguments_with_run(node, slice_of(&empty_map, 1), &key), KILL_TIMEOUT_US, RELAY_PASS);
+				   arguments_with_run(node, slice_of(&empty_map, 1), &key),
+				   KILL_TIMEOUT_US, RELAY_PASS);
 		}
 	}
 }
@@ -226,9 +233,10 @@ static void kill_open(struct node *node, const struct asker *asker, uint32_t slo
 void query_job_remove(struct node *node, const struct asker *asker, struct slice arguments)
 {
 	char full[JOB_NAME_BYTES_MAX + 1];
-	struct change_request request = { .kind = CHANGE_REMOVE };
+	struct change_request request = {.kind = CHANGE_REMOVE};
 	bool is_kill;
-	if (!argument_job(node, asker, arguments, "name", full) || !argument_id(node, asker, arguments, &request.id) ||
+	if (!argument_job(node, asker, arguments, "name", full) ||
+	    !argument_id(node, asker, arguments, &request.id) ||
 	    !argument_text(node, asker, arguments, "reason", REASON_BYTES_MAX, &request.reason) ||
 	    !argument_flag(node, asker, arguments, "let_finish", &request.let_finish) ||
 	    !argument_flag(node, asker, arguments, "kill", &is_kill) ||
@@ -249,7 +257,7 @@ static void answer_check(struct node *node, const struct asker *asker, struct sl
 	struct definition definition;
 	struct schedule schedule;
 	const struct zone *zone;
-	struct problem problem = { 0 };
+	struct problem problem = {0};
 	if (change_check(node, bytes, is_late, &definition, &schedule, &zone, &problem) != ERR_OK) {
 		answer_error(node, asker, &problem);
 		return;
@@ -282,8 +290,8 @@ static void answer_check(struct node *node, const struct asker *asker, struct sl
 	answer_end(node, asker, buf_slice(&body));
 }
 
-static bool read_definition_argument(struct node *node, const struct asker *asker, struct slice arguments,
-                                     struct slice *ret_bytes)
+static bool read_definition_argument(struct node *node, const struct asker *asker,
+				     struct slice arguments, struct slice *ret_bytes)
 {
 	struct wire_reader reader;
 	struct problem problem;
@@ -302,7 +310,7 @@ static bool read_definition_argument(struct node *node, const struct asker *aske
 
 void query_job_put(struct node *node, const struct asker *asker, struct slice arguments)
 {
-	struct change_request request = { .kind = CHANGE_PUT };
+	struct change_request request = {.kind = CHANGE_PUT};
 	struct slice mode;
 	if (!read_definition_argument(node, asker, arguments, &request.definition) ||
 	    !argument_text(node, asker, arguments, "mode", 16, &mode) ||
@@ -315,7 +323,7 @@ void query_job_put(struct node *node, const struct asker *asker, struct slice ar
 		return;
 	}
 	request.is_replace = slice_equal(mode, slice_str("replace"));
-	struct problem problem = { 0 };
+	struct problem problem = {0};
 	struct definition definition;
 	if (mode.bytes > 0 && !request.is_replace && !slice_equal(mode, slice_str("create"))) {
 		problem_set(&problem, ERR_INVALID, "mode: create, replace or check is expected");
@@ -342,7 +350,8 @@ void query_run(struct node *node, const struct asker *asker, struct slice argume
 	struct id128 id;
 	bool is_waited;
 	bool is_forced;
-	if (!argument_job(node, asker, arguments, "name", full) || !argument_id(node, asker, arguments, &id) ||
+	if (!argument_job(node, asker, arguments, "name", full) ||
+	    !argument_id(node, asker, arguments, &id) ||
 	    !argument_flag(node, asker, arguments, "wait", &is_waited) ||
 	    !argument_flag(node, asker, arguments, "force", &is_forced) ||
 	    !is_change_here(node, asker, full, "run", arguments, is_waited ? 0 : REQUEST_TIMEOUT_US))

@@ -16,8 +16,9 @@
 static int64_t fires_limit_ms(const struct fire_list *list)
 {
 	bool is_full = list->count == list->count_max;
-	return is_full && list->fires[list->count - 1].t_ms < list->to_ms ? list->fires[list->count - 1].t_ms - 1
-	                                                                  : list->to_ms;
+	return is_full && list->fires[list->count - 1].t_ms < list->to_ms
+		       ? list->fires[list->count - 1].t_ms - 1
+		       : list->to_ms;
 }
 
 static void fires_insert(struct fire_list *list, int64_t t_ms, uint32_t job)
@@ -27,7 +28,7 @@ static void fires_insert(struct fire_list *list, int64_t t_ms, uint32_t job)
 	uint32_t place = list->count - 1;
 	for (; place > 0 && list->fires[place - 1].t_ms > t_ms; place--)
 		list->fires[place] = list->fires[place - 1];
-	list->fires[place] = (struct fire){ .t_ms = t_ms, .job = job };
+	list->fires[place] = (struct fire){.t_ms = t_ms, .job = job};
 }
 
 static void fires_of_job(struct node *node, struct fire_list *list, uint32_t slot)
@@ -55,7 +56,8 @@ static void fires_of_job(struct node *node, struct fire_list *list, uint32_t slo
 static void fires_of_all(struct node *node, struct fire_list *list)
 {
 	uint32_t looked = 0;
-	for (uint32_t slot = job_next_slot(&node->jobs, JOB_NONE); slot != JOB_NONE; slot = job_next_slot(&node->jobs, slot)) {
+	for (uint32_t slot = job_next_slot(&node->jobs, JOB_NONE); slot != JOB_NONE;
+	     slot = job_next_slot(&node->jobs, slot)) {
 		const struct job *job = &node->jobs.jobs[slot];
 		/* next_ms is the first fire that is not decided: nothing before it is to come. */
 		if (job->next_ms == SCHEDULE_NEVER || job->next_ms > fires_limit_ms(list))
@@ -69,10 +71,11 @@ static void fires_of_all(struct node *node, struct fire_list *list)
 }
 
 /* The jobs that are named; false: the asker was told what is wrong. */
-static bool fires_of_named(struct node *node, const struct asker *asker, struct fire_list *list, struct wire_reader *names)
+static bool fires_of_named(struct node *node, const struct asker *asker, struct fire_list *list,
+			   struct wire_reader *names)
 {
 	uint32_t count = wire_get_array(names, 1024);
-	struct problem problem = { 0 };
+	struct problem problem = {0};
 	for (uint32_t i = 0; i < count; i++) {
 		char full[JOB_NAME_BYTES_MAX + 1];
 		struct slice text = wire_get_str(names, JOB_NAME_BYTES_MAX);
@@ -84,7 +87,8 @@ static bool fires_of_named(struct node *node, const struct asker *asker, struct 
 		}
 		uint32_t slot = job_find(&node->jobs, hash_id(slice_str(full)));
 		if (slot == JOB_NONE || (node->jobs.jobs[slot].flags & JOB_FLAG_DELETED) != 0) {
-			problem_set(&problem, ERR_NOT_FOUND, "job %s: there is no such job", text_job_display(full));
+			problem_set(&problem, ERR_NOT_FOUND, "job %s: there is no such job",
+				    text_job_display(full));
 			problem_hint(&problem, "schedctl job ls");
 			answer_error(node, asker, &problem);
 			return false;
@@ -121,10 +125,11 @@ static void answer_fire(struct node *node, const struct asker *asker, const stru
 	wire_map_text(&map, &row, "fire", name);
 	wire_map_text(&map, &row, "job", text_job_display(full));
 	wire_map_i64(&map, &row, "t_at", fire->t_ms);
-	struct id128 nobody = { { 0 } };
+	struct id128 nobody = {{0}};
 	const uint32_t members_max = 64; /* beyond, working out who is first for each fire takes too long */
 	row_node_name(node, &map, &row, "node",
-	              swim_member_count(node->swim) <= members_max ? candidate_at(node, job, 0, nobody) : nobody);
+		      swim_member_count(node->swim) <= members_max ? candidate_at(node, job, 0, nobody)
+								   : nobody);
 	wire_map_str(&map, &row, "tz", tz);
 	wire_map_end(&map, &row);
 	assert(!row.has_overflowed);

@@ -11,21 +11,24 @@
 
 static void count_runs(const struct node *node, struct query_counts *counts)
 {
-	for (uint32_t slot = run_next_slot(&node->runs, RUN_NONE); slot != RUN_NONE; slot = run_next_slot(&node->runs, slot)) {
+	for (uint32_t slot = run_next_slot(&node->runs, RUN_NONE); slot != RUN_NONE;
+	     slot = run_next_slot(&node->runs, slot)) {
 		enum run_state state = node->runs.runs[slot].record.state;
 		counts->running += state == RUN_STARTED;
 		counts->claimed += state == RUN_CLAIMED || state == RUN_ARMED;
 	}
 }
 
-static void count_job(const struct node *node, const struct arc_set *set, const struct job *job, struct query_counts *counts)
+static void count_job(const struct node *node, const struct arc_set *set, const struct job *job,
+		      struct query_counts *counts)
 {
 	if (job->def_counter == 0 || (job->flags & JOB_FLAG_DELETED) != 0)
 		return;
 	counts->jobs++;
 	bool is_paused = (job->flags & JOB_FLAG_PAUSED) != 0;
 	counts->paused += is_paused;
-	bool is_planned = !is_paused && (job->flags & JOB_FLAG_ENABLED) != 0 && (job->flags & JOB_FLAG_BROKEN) == 0;
+	bool is_planned = !is_paused && (job->flags & JOB_FLAG_ENABLED) != 0 &&
+			  (job->flags & JOB_FLAG_BROKEN) == 0;
 	counts->undecided += is_planned && job->next_ms < node->cluster_ms - UNDECIDED_AFTER_MS;
 	int index = set == NULL ? -1 : arc_set_find(set, node_proposer(node, job));
 	if (index >= 0)
@@ -37,9 +40,11 @@ const struct query_counts *query_counts(struct node *node)
 	struct query_counts *counts = &node->query->counts;
 	if (counts->counted_us != 0 && node->now.mono_us - counts->counted_us < COUNT_EVERY_US)
 		return counts;
-	*counts = (struct query_counts){ .counted_us = node->now.mono_us };
-	for (uint32_t slot = job_next_slot(&node->jobs, JOB_NONE); slot != JOB_NONE; slot = job_next_slot(&node->jobs, slot))
-		count_job(node, node_set(node, node->jobs.jobs[slot].arc), &node->jobs.jobs[slot], counts);
+	*counts = (struct query_counts){.counted_us = node->now.mono_us};
+	for (uint32_t slot = job_next_slot(&node->jobs, JOB_NONE); slot != JOB_NONE;
+	     slot = job_next_slot(&node->jobs, slot))
+		count_job(node, node_set(node, node->jobs.jobs[slot].arc), &node->jobs.jobs[slot],
+			  counts);
 	count_runs(node, counts);
 	return counts;
 }
@@ -66,7 +71,8 @@ static void answer_nodes(struct node *node, const struct asker *asker, const str
 	}
 	uint8_t memory[4];
 	store_u32(memory, first);
-	query_end_page(node, asker, count, member_count, first < member_count ? slice_of(memory, 4) : slice_of(NULL, 0), true);
+	query_end_page(node, asker, count, member_count,
+		       first < member_count ? slice_of(memory, 4) : slice_of(NULL, 0), true);
 }
 
 void query_node_ls(struct node *node, const struct asker *asker, struct slice arguments)
@@ -78,7 +84,8 @@ void query_node_ls(struct node *node, const struct asker *asker, struct slice ar
 	if (!argument_token(node, asker, arguments, &after) ||
 	    !argument_number(node, asker, arguments, "limit", 1, ROWS_MAX, ROWS_MAX, &limit))
 		return;
-	struct gather_page page = { .first = after.bytes == 4 ? load_u32(memory) : 0, .limit = (uint32_t)limit };
+	struct gather_page page = {.first = after.bytes == 4 ? load_u32(memory) : 0,
+				   .limit = (uint32_t)limit};
 	gather_begin(node, asker, &page, answer_nodes);
 }
 
@@ -110,16 +117,16 @@ static const struct status_field {
 	const char *name;
 	size_t offset;
 } status_fields[] = {
-	{ "jobs", offsetof(struct status_figures, jobs) },
-	{ "jobs_paused", offsetof(struct status_figures, jobs_paused) },
-	{ "runs_running", offsetof(struct status_figures, runs_running) },
-	{ "runs_claimed", offsetof(struct status_figures, runs_claimed) },
-	{ "fires_per_s_milli", offsetof(struct status_figures, fires_per_s_milli) },
-	{ "failed_per_min", offsetof(struct status_figures, failed_per_min) },
-	{ "missed_per_min", offsetof(struct status_figures, missed_per_min) },
-	{ "lag_p50_us", offsetof(struct status_figures, lag_p50_us) },
-	{ "lag_p99_us", offsetof(struct status_figures, lag_p99_us) },
-	{ "undecided", offsetof(struct status_figures, undecided) },
+	{"jobs", offsetof(struct status_figures, jobs)},
+	{"jobs_paused", offsetof(struct status_figures, jobs_paused)},
+	{"runs_running", offsetof(struct status_figures, runs_running)},
+	{"runs_claimed", offsetof(struct status_figures, runs_claimed)},
+	{"fires_per_s_milli", offsetof(struct status_figures, fires_per_s_milli)},
+	{"failed_per_min", offsetof(struct status_figures, failed_per_min)},
+	{"missed_per_min", offsetof(struct status_figures, missed_per_min)},
+	{"lag_p50_us", offsetof(struct status_figures, lag_p50_us)},
+	{"lag_p99_us", offsetof(struct status_figures, lag_p99_us)},
+	{"undecided", offsetof(struct status_figures, undecided)},
 };
 #define STATUS_FIELD_COUNT (sizeof(status_fields) / sizeof(status_fields[0]))
 
@@ -214,13 +221,15 @@ static void status_members(struct node *node, struct wire_map *map, struct buf *
 	wire_map_i64(map, out, "views_total", known);
 }
 
-void status_put(struct node *node, struct buf *out, const struct status_figures *figures, bool has_home, bool with_clock)
+void status_put(struct node *node, struct buf *out, const struct status_figures *figures,
+		bool has_home, bool with_clock)
 {
 	char cluster_id[TEXT_ID_BYTES];
 	text_format_id(node_cluster(node), cluster_id);
 	struct wire_map map = wire_map_begin(out);
 	wire_map_str(&map, out, "cluster",
-	             node->config.cluster_name[0] != '\0' ? slice_str(node->config.cluster_name) : slice_of(cluster_id, 8));
+		     node->config.cluster_name[0] != '\0' ? slice_str(node->config.cluster_name)
+							  : slice_of(cluster_id, 8));
 	wire_map_text(&map, out, "cluster_id", cluster_id);
 	wire_map_text(&map, out, "node", node->config.name);
 	status_fields_put(&map, out, figures);
@@ -240,12 +249,20 @@ void status_put(struct node *node, struct buf *out, const struct status_figures 
 void status_guess(struct node *node, struct status_figures *ret_figures)
 {
 	const struct query_counts *counts = query_counts(node);
-	*ret_figures = (struct status_figures){ .jobs = counts->jobs, .jobs_paused = counts->paused, .runs_running = -1,
-		                                .runs_claimed = -1, .fires_per_s_milli = -1, .failed_per_min = -1,
-		                                .missed_per_min = -1, .lag_p50_us = -1, .lag_p99_us = -1, .undecided = -1 };
+	*ret_figures = (struct status_figures){.jobs = counts->jobs,
+					       .jobs_paused = counts->paused,
+					       .runs_running = -1,
+					       .runs_claimed = -1,
+					       .fires_per_s_milli = -1,
+					       .failed_per_min = -1,
+					       .missed_per_min = -1,
+					       .lag_p50_us = -1,
+					       .lag_p99_us = -1,
+					       .undecided = -1};
 }
 
-static void answer_status(struct node *node, const struct asker *asker, const struct status_figures *figures, bool has_home)
+static void answer_status(struct node *node, const struct asker *asker,
+			  const struct status_figures *figures, bool has_home)
 {
 	struct buf body;
 	buf_init(&body, node->query->row, sizeof(node->query->row));
@@ -254,7 +271,8 @@ static void answer_status(struct node *node, const struct asker *asker, const st
 	answer_end(node, asker, buf_slice(&body));
 }
 
-static void status_with_figures(struct node *node, const struct asker *asker, const struct gather_page *page)
+static void status_with_figures(struct node *node, const struct asker *asker,
+				const struct gather_page *page)
 {
 	(void)page;
 	struct id128 home = query_home(node);
@@ -266,14 +284,15 @@ static void status_with_figures(struct node *node, const struct asker *asker, co
 		query_status_unanswered(node, asker);
 	} else {
 		const uint8_t empty_map = 0x80;
-		relay_pass(node, asker, home, "at.status", slice_of(&empty_map, 1), REQUEST_TIMEOUT_US, RELAY_STATUS);
+		relay_pass(node, asker, home, "at.status", slice_of(&empty_map, 1),
+			   REQUEST_TIMEOUT_US, RELAY_STATUS);
 	}
 }
 
 void query_status(struct node *node, const struct asker *asker, struct slice arguments)
 {
 	(void)arguments;
-	const struct gather_page page = { 0 };
+	const struct gather_page page = {0};
 	gather_begin(node, asker, &page, status_with_figures);
 }
 

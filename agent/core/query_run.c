@@ -76,7 +76,7 @@ static bool parse_run_name(struct slice text, struct run_name *ret_name)
 	char full[JOB_NAME_BYTES_MAX + 1];
 	size_t at = find_byte(text, 0, '@');
 	size_t zone = find_byte(text, at, 'Z');
-	*ret_name = (struct run_name){ 0 };
+	*ret_name = (struct run_name){0};
 	if (zone == text.bytes || text_parse_job_name(slice_of(text.data, at), full, NULL) != ERR_OK ||
 	    text_parse_rfc3339(slice_of(text.data + at + 1, zone - at), &ret_name->t_ms, NULL) != ERR_OK)
 		return false;
@@ -106,7 +106,7 @@ static bool find_by_name(struct node *node, const struct run_name *name, struct 
 		*ret_key = *key;
 		is_found = true;
 	}
-	struct run_key from = { .job = name->job, .t_ms = name->t_ms };
+	struct run_key from = {.job = name->job, .t_ms = name->t_ms};
 	uint8_t memory[64];
 	struct buf place;
 	buf_init(&place, memory, sizeof(memory));
@@ -115,9 +115,10 @@ static bool find_by_name(struct node *node, const struct run_name *name, struct 
 	buf_put(&place, bytes, sizeof(bytes));
 	for (uint32_t looked = 0; looked < LOOK_MAX; looked++) {
 		struct run_key key;
-		if (node->store->next(node->store->context, TABLE_RUNS, buf_slice(&place), &place, NULL) != ERR_OK ||
-		    run_key_load(buf_slice(&place), &key) != ERR_OK || !id128_equal(key.job, name->job) ||
-		    key.t_ms != name->t_ms)
+		if (node->store->next(node->store->context, TABLE_RUNS, buf_slice(&place), &place,
+				      NULL) != ERR_OK ||
+		    run_key_load(buf_slice(&place), &key) != ERR_OK ||
+		    !id128_equal(key.job, name->job) || key.t_ms != name->t_ms)
 			break;
 		if (!name_matches(name, &key) || (is_found && key.attempt <= ret_key->attempt))
 			continue;
@@ -127,14 +128,15 @@ static bool find_by_name(struct node *node, const struct run_name *name, struct 
 	return is_found;
 }
 
-static enum err ambiguous(struct node *node, struct slice text, const struct run_key *a, const struct run_key *b,
-                          struct problem *problem)
+static enum err ambiguous(struct node *node, struct slice text, const struct run_key *a,
+			  const struct run_key *b, struct problem *problem)
 {
 	char first[RUN_NAME_BYTES_MAX + 1], second[RUN_NAME_BYTES_MAX + 1];
 	char quoted[TEXT_QUOTE_BYTES];
 	text_format_run(row_job_name(node, a->job), a, first, sizeof(first));
 	text_format_run(row_job_name(node, b->job), b, second, sizeof(second));
-	(void)problem_set(problem, ERR_INVALID, "run: %s may be %s or %s", text_quote(text, quoted), first, second);
+	(void)problem_set(problem, ERR_INVALID, "run: %s may be %s or %s", text_quote(text, quoted),
+			  first, second);
 	problem_hint(problem, "use the full name");
 	return ERR_INVALID;
 }
@@ -147,10 +149,12 @@ static bool short_matches(struct slice text, const struct run_key *key)
 }
 
 /* Live runs, then the newest of the store. */
-static enum err find_by_short(struct node *node, struct slice text, struct run_key *ret_key, struct problem *problem)
+static enum err find_by_short(struct node *node, struct slice text, struct run_key *ret_key,
+			      struct problem *problem)
 {
 	bool is_found = false;
-	for (uint32_t slot = run_next_slot(&node->runs, RUN_NONE); slot != RUN_NONE; slot = run_next_slot(&node->runs, slot)) {
+	for (uint32_t slot = run_next_slot(&node->runs, RUN_NONE); slot != RUN_NONE;
+	     slot = run_next_slot(&node->runs, slot)) {
 		const struct run_key *key = &node->runs.runs[slot].record.key;
 		if (!short_matches(text, key))
 			continue;
@@ -163,7 +167,8 @@ static enum err find_by_short(struct node *node, struct slice text, struct run_k
 	struct buf place;
 	struct run_key key;
 	buf_init(&place, memory, sizeof(memory));
-	for (uint32_t looked = 0; looked < LOOK_KEYS_MAX && runs_next_stored(node, &place, &key); looked++) {
+	for (uint32_t looked = 0; looked < LOOK_KEYS_MAX && runs_next_stored(node, &place, &key);
+	     looked++) {
 		if (!short_matches(text, &key) || (is_found && run_key_equal(&key, ret_key)))
 			continue;
 		if (is_found)
@@ -174,25 +179,29 @@ static enum err find_by_short(struct node *node, struct slice text, struct run_k
 	return is_found ? ERR_OK : ERR_NOT_FOUND;
 }
 
-enum err query_find_run(struct node *node, struct slice text, struct run_key *ret_key, struct problem *problem)
+enum err query_find_run(struct node *node, struct slice text, struct run_key *ret_key,
+			struct problem *problem)
 {
 	char quoted[TEXT_QUOTE_BYTES];
 	struct run_name name;
 	enum err err = ERR_NOT_FOUND;
 	if (find_byte(text, 0, '@') < text.bytes) {
 		if (!parse_run_name(text, &name))
-			return problem_set(problem, ERR_INVALID, "run: %s is not of the form JOB@TIME/SHARD#ATTEMPT",
-			                   text_quote(text, quoted));
+			return problem_set(problem, ERR_INVALID,
+					   "run: %s is not of the form JOB@TIME/SHARD#ATTEMPT",
+					   text_quote(text, quoted));
 		err = find_by_name(node, &name, ret_key) ? ERR_OK : ERR_NOT_FOUND;
 	} else if (text.bytes == RUN_SHORT_BYTES) {
 		err = find_by_short(node, text, ret_key, problem);
 	} else {
-		return problem_set(problem, ERR_INVALID, "run: %s is neither a run's name nor a short id",
-		                   text_quote(text, quoted));
+		return problem_set(problem, ERR_INVALID,
+				   "run: %s is neither a run's name nor a short id",
+				   text_quote(text, quoted));
 	}
 	if (err != ERR_NOT_FOUND)
 		return err;
-	(void)problem_set(problem, ERR_NOT_FOUND, "run: no run is known as %s", text_quote(text, quoted));
+	(void)problem_set(problem, ERR_NOT_FOUND, "run: no run is known as %s",
+			  text_quote(text, quoted));
 	problem_hint(problem, "schedctl runs lists them; of old ones use the full name");
 	return ERR_NOT_FOUND;
 }
@@ -227,19 +236,21 @@ struct slice arguments_with_run(struct node *node, struct slice arguments, const
 
 /* ---- where it is done ---- */
 
-static void refuse_out_of_reach(struct node *node, const struct asker *asker, const char *verb, struct id128 executor)
+static void refuse_out_of_reach(struct node *node, const struct asker *asker, const char *verb,
+				struct id128 executor)
 {
 	struct problem problem;
-	problem_set(&problem, ERR_TIMEOUT, "%s: the run's node %s is not in reach", verb, node_name_of(node, executor));
+	problem_set(&problem, ERR_TIMEOUT, "%s: the run's node %s is not in reach", verb,
+		    node_name_of(node, executor));
 	problem_hint(&problem, "schedctl node ls");
 	answer_error(node, asker, &problem);
 }
 
-bool query_route_run(struct node *node, const struct asker *asker, const char *verb, const char *at_verb, struct slice arguments,
-                     struct run_record *ret_record)
+bool query_route_run(struct node *node, const struct asker *asker, const char *verb,
+		     const char *at_verb, struct slice arguments, struct run_record *ret_record)
 {
 	struct slice text;
-	struct problem problem = { 0 };
+	struct problem problem = {0};
 	struct run_key key;
 	if (!argument_text(node, asker, arguments, "run", RUN_NAME_BYTES_MAX, &text))
 		return false;
@@ -272,14 +283,15 @@ bool query_route_run(struct node *node, const struct asker *asker, const char *v
 	else if (is_away)
 		refuse_out_of_reach(node, asker, verb, ret_record->executor);
 	else
-		relay_pass(node, asker, member->id, at_verb, arguments_with_run(node, arguments, &key), 0, RELAY_PASS);
+		relay_pass(node, asker, member->id, at_verb,
+			   arguments_with_run(node, arguments, &key), 0, RELAY_PASS);
 	return false;
 }
 
 /* ---- waits ---- */
 
-static bool wait_add(struct node *node, const struct asker *asker, enum wait_kind kind, const struct run_key *run,
-                     int64_t timeout_us)
+static bool wait_add(struct node *node, const struct asker *asker, enum wait_kind kind,
+		     const struct run_key *run, int64_t timeout_us)
 {
 	struct query_state *query = node->query;
 	for (uint32_t i = 0; i < WAITS_MAX; i++) {
@@ -287,8 +299,10 @@ static bool wait_add(struct node *node, const struct asker *asker, enum wait_kin
 			continue;
 		if (i >= query->wait_used)
 			query->wait_used = i + 1;
-		query->waits[i] = (struct wait){ .kind = kind, .asker = *asker, .run = *run, .begun_us = node->now.mono_us };
-		query->waits[i].deadline_us = timeout_us == 0 ? INT64_MAX : node->now.mono_us + timeout_us;
+		query->waits[i] = (struct wait){
+			.kind = kind, .asker = *asker, .run = *run, .begun_us = node->now.mono_us};
+		query->waits[i].deadline_us = timeout_us == 0 ? INT64_MAX
+							      : node->now.mono_us + timeout_us;
 		return true;
 	}
 	struct problem problem;
@@ -305,7 +319,8 @@ static void wait_free(struct node *node, struct wait *wait)
 		query->wait_used--;
 }
 
-static void answer_run(struct node *node, const struct asker *asker, const struct run_record *record, int64_t waited_us)
+static void answer_run(struct node *node, const struct asker *asker,
+		       const struct run_record *record, int64_t waited_us)
 {
 	uint8_t memory[4096];
 	struct buf row;
@@ -338,11 +353,13 @@ static void refuse_started(struct node *node, const struct asker *asker, const s
 	answer_error(node, asker, &problem);
 }
 
-static void refuse_over(struct node *node, const struct asker *asker, const char *verb, const struct run_record *record)
+static void refuse_over(struct node *node, const struct asker *asker, const char *verb,
+			const struct run_record *record)
 {
 	struct problem problem;
-	problem_set(&problem, ERR_STALE, "%s: the run is over: %s%s%s%s", verb, verdict_word(record->verdict),
-	            record->reason[0] == '\0' ? "" : "(", record->reason, record->reason[0] == '\0' ? "" : ")");
+	problem_set(&problem, ERR_STALE, "%s: the run is over: %s%s%s%s", verb,
+		    verdict_word(record->verdict), record->reason[0] == '\0' ? "" : "(",
+		    record->reason, record->reason[0] == '\0' ? "" : ")");
 	answer_error(node, asker, &problem);
 }
 
@@ -398,16 +415,18 @@ void waits_on_deadline(struct node *node)
 			continue;
 		}
 		struct problem problem;
-		problem_set(&problem, ERR_TIMEOUT, "wait: the run is not over after %lld s", (long long)(waited_us / 1000000));
+		problem_set(&problem, ERR_TIMEOUT, "wait: the run is not over after %lld s",
+			    (long long)(waited_us / 1000000));
 		problem_hint(&problem, "it goes on; schedctl runs shows its state");
 		answer_error(node, &asker, &problem);
 	}
 }
 
-static void wait_begin(struct node *node, const struct asker *asker, const struct run_key *run, int64_t timeout_us)
+static void wait_begin(struct node *node, const struct asker *asker, const struct run_key *run,
+		       int64_t timeout_us)
 {
 	struct run_key key = *run;
-	struct run_record record = { 0 };
+	struct run_record record = {0};
 	bool is_known = ledger_read(node, &key, &record) == ERR_OK;
 	/* Goes on to the attempt that is not over. */
 	while (is_known && run_state_is_final(record.state) && !record_is_final(&record)) {
@@ -446,10 +465,11 @@ void query_wait_verb(struct node *node, const struct asker *asker, struct slice 
 {
 	struct slice text;
 	int64_t timeout_ms;
-	struct problem problem = { 0 };
+	struct problem problem = {0};
 	struct run_key key;
 	if (!argument_text(node, asker, arguments, "run", RUN_NAME_BYTES_MAX, &text) ||
-	    !argument_number(node, asker, arguments, "timeout_ms", 0, WAIT_TIMEOUT_MS_MAX, 0, &timeout_ms) ||
+	    !argument_number(node, asker, arguments, "timeout_ms", 0, WAIT_TIMEOUT_MS_MAX, 0,
+			     &timeout_ms) ||
 	    !query_is_here(node, asker, query_home(node), "wait", arguments, 0))
 		return;
 	if (query_find_run(node, text, &key, &problem) != ERR_OK) {
@@ -460,7 +480,8 @@ void query_wait_verb(struct node *node, const struct asker *asker, struct slice 
 }
 
 /* At the executor. */
-static void kill_here(struct node *node, const struct asker *asker, struct slice arguments, const struct run_record *record)
+static void kill_here(struct node *node, const struct asker *asker, struct slice arguments,
+		      const struct run_record *record)
 {
 	int64_t number, grace_ms;
 	if (!argument_number(node, asker, arguments, "signal", 0, 64, 0, &number) ||
@@ -479,7 +500,8 @@ static void kill_here(struct node *node, const struct asker *asker, struct slice
 		return;
 	query_forget(node, asker);
 	struct problem problem;
-	problem_set(&problem, err, "kill: the run is %s", err == ERR_STALE ? "over already" : "not here");
+	problem_set(&problem, err, "kill: the run is %s",
+		    err == ERR_STALE ? "over already" : "not here");
 	answer_error(node, asker, &problem);
 }
 
@@ -491,14 +513,14 @@ static void cancel_here(struct node *node, const struct asker *asker, const stru
 	}
 	uint32_t slot = run_find(&node->runs, &record->key);
 	bool has_started = record->state == RUN_STARTED ||
-	                   (slot != RUN_NONE && node->runs.runs[slot].mine == RUN_MINE_PREPARED);
+			   (slot != RUN_NONE && node->runs.runs[slot].mine == RUN_MINE_PREPARED);
 	if (has_started) {
 		refuse_started(node, asker, record);
 		return;
 	}
 	if (!wait_add(node, asker, WAIT_CANCEL, &record->key, CANCEL_TIMEOUT_US))
 		return;
-	struct revoke revoke = { .run = record->key, .kind = REVOKE_CANCEL, .by = slice_str(asker->user) };
+	struct revoke revoke = {.run = record->key, .kind = REVOKE_CANCEL, .by = slice_str(asker->user)};
 	executor_revoke(node, node->config.id, &revoke);
 }
 
@@ -517,14 +539,16 @@ void query_cancel(struct node *node, const struct asker *asker, struct slice arg
 }
 
 /* The run that another agent says is ours. One that has not come yet can still be revoked, so that it never starts. */
-static bool find_own(struct node *node, const struct asker *asker, struct slice arguments, struct run_record *ret_record)
+static bool find_own(struct node *node, const struct asker *asker, struct slice arguments,
+		     struct run_record *ret_record)
 {
 	struct slice text;
-	struct problem problem = { 0 };
+	struct problem problem = {0};
 	struct run_key key;
 	if (!argument_text(node, asker, arguments, "run", RUN_NAME_BYTES_MAX, &text))
 		return false;
-	if (query_find_run(node, text, &key, &problem) == ERR_OK && ledger_read(node, &key, ret_record) == ERR_OK)
+	if (query_find_run(node, text, &key, &problem) == ERR_OK &&
+	    ledger_read(node, &key, ret_record) == ERR_OK)
 		return true;
 	if (problem.code == ERR_OK)
 		problem_set(&problem, ERR_NOT_FOUND, "run: not known on its node %s", node->config.name);

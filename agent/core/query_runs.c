@@ -7,7 +7,8 @@
 
 bool runs_next_stored(struct node *node, struct buf *place, struct run_key *ret_key)
 {
-	while (node->store->next(node->store->context, TABLE_RUNS_BY_TIME, buf_slice(place), place, NULL) == ERR_OK)
+	while (node->store->next(node->store->context, TABLE_RUNS_BY_TIME, buf_slice(place), place,
+				 NULL) == ERR_OK)
 		if (place->bytes == RUN_BY_TIME_KEY_BYTES &&
 		    run_key_load(slice_of(place->data + 8, RUN_KEY_BYTES), ret_key) == ERR_OK)
 			return true;
@@ -27,8 +28,12 @@ enum err runs_read(struct node *node, const struct run_key *key, struct run_reco
 	enum err err = ledger_read_verdict(node, key->job, key->t_ms, key->manual, &verdict);
 	if (err != ERR_OK)
 		return err;
-	*ret_record = (struct run_record){ .key = *key, .state = RUN_RELEASED, .verdict = verdict.verdict, .exit_code = -1,
-		                           .rss_bytes_max = -1, .ended_ms = verdict.decided_ms };
+	*ret_record = (struct run_record){.key = *key,
+					  .state = RUN_RELEASED,
+					  .verdict = verdict.verdict,
+					  .exit_code = -1,
+					  .rss_bytes_max = -1,
+					  .ended_ms = verdict.decided_ms};
 	memcpy(ret_record->reason, verdict.reason, sizeof(ret_record->reason));
 	return ERR_OK;
 }
@@ -40,7 +45,8 @@ enum err runs_newest_of_job(struct node *node, struct id128 job, struct run_key 
 		return ERR_NOT_FOUND;
 	bool is_found = false;
 	bool is_started = false;
-	for (uint32_t link = node->jobs.jobs[slot].run_first; link != 0; link = node->runs.runs[link - 1].job_next) {
+	for (uint32_t link = node->jobs.jobs[slot].run_first; link != 0;
+	     link = node->runs.runs[link - 1].job_next) {
 		const struct run_record *record = &node->runs.runs[link - 1].record;
 		bool has_started = record->state >= RUN_STARTED;
 		if (is_started && !has_started)
@@ -50,7 +56,7 @@ enum err runs_newest_of_job(struct node *node, struct id128 job, struct run_key 
 		is_found = true;
 		is_started = has_started;
 	}
-	struct run_key from = { .job = job, .t_ms = node->jobs.jobs[slot].last_due_ms };
+	struct run_key from = {.job = job, .t_ms = node->jobs.jobs[slot].last_due_ms};
 	uint8_t memory[64];
 	struct buf place;
 	buf_init(&place, memory, sizeof(memory));
@@ -59,7 +65,8 @@ enum err runs_newest_of_job(struct node *node, struct id128 job, struct run_key 
 	buf_put(&place, bytes, sizeof(bytes));
 	for (uint32_t looked = 0; looked < LOOK_MAX; looked++) {
 		struct run_key key;
-		if (node->store->next(node->store->context, TABLE_RUNS, buf_slice(&place), &place, NULL) != ERR_OK ||
+		if (node->store->next(node->store->context, TABLE_RUNS, buf_slice(&place), &place,
+				      NULL) != ERR_OK ||
 		    run_key_load(buf_slice(&place), &key) != ERR_OK || !id128_equal(key.job, job))
 			break;
 		if (!is_started || run_key_compare(&key, ret_key) > 0)
@@ -70,7 +77,8 @@ enum err runs_newest_of_job(struct node *node, struct id128 job, struct run_key 
 	/* Of a job that fires often the next run is claimed already and nothing else is open: the one before it. */
 	buf_clear(&place);
 	struct run_key key;
-	for (uint32_t looked = 0; !is_started && looked < LOOK_MAX && runs_next_stored(node, &place, &key); looked++) {
+	for (uint32_t looked = 0;
+	     !is_started && looked < LOOK_MAX && runs_next_stored(node, &place, &key); looked++) {
 		is_started = id128_equal(key.job, job);
 		if (is_started)
 			*ret_key = key;
@@ -87,7 +95,8 @@ struct runs_filter {
 	int64_t since_ms, until_ms;
 };
 
-static bool read_node_argument(struct node *node, const struct asker *asker, struct slice name, struct runs_filter *filter)
+static bool read_node_argument(struct node *node, const struct asker *asker, struct slice name,
+			       struct runs_filter *filter)
 {
 	const struct member *member = swim_member_find_name(node->swim, name);
 	filter->has_node = true;
@@ -106,16 +115,17 @@ static bool read_node_argument(struct node *node, const struct asker *asker, str
 }
 
 static bool read_runs_filter(struct node *node, const struct asker *asker, struct slice arguments,
-                             struct runs_filter *ret_filter)
+			     struct runs_filter *ret_filter)
 {
 	struct slice job, name;
-	*ret_filter = (struct runs_filter){ 0 };
+	*ret_filter = (struct runs_filter){0};
 	if (!argument_text(node, asker, arguments, "job", JOB_NAME_BYTES_MAX, &job) ||
 	    !argument_text(node, asker, arguments, "node", NODE_NAME_BYTES_MAX, &name) ||
 	    !argument_text(node, asker, arguments, "state", 256, &ret_filter->state) ||
 	    !argument_text(node, asker, arguments, "verdict", 256, &ret_filter->verdict) ||
 	    !argument_number(node, asker, arguments, "since_at", 0, INT64_MAX, 0, &ret_filter->since_ms) ||
-	    !argument_number(node, asker, arguments, "until_at", 0, INT64_MAX, INT64_MAX, &ret_filter->until_ms))
+	    !argument_number(node, asker, arguments, "until_at", 0, INT64_MAX, INT64_MAX,
+			     &ret_filter->until_ms))
 		return false;
 	if (job.bytes > 0) {
 		char full[JOB_NAME_BYTES_MAX + 1];
@@ -129,16 +139,17 @@ static bool read_runs_filter(struct node *node, const struct asker *asker, struc
 
 static bool key_is_wanted(const struct runs_filter *filter, const struct run_key *key)
 {
-	return (!filter->has_job || id128_equal(key->job, filter->job)) && key->t_ms >= filter->since_ms &&
-	       key->t_ms <= filter->until_ms;
+	return (!filter->has_job || id128_equal(key->job, filter->job)) &&
+	       key->t_ms >= filter->since_ms && key->t_ms <= filter->until_ms;
 }
 
-static bool record_is_wanted(const struct node *node, const struct runs_filter *filter, const struct run_record *record)
+static bool record_is_wanted(const struct node *node, const struct runs_filter *filter,
+			     const struct run_record *record)
 {
 	if (filter->has_node && !id128_equal(record->executor, filter->executor))
 		return false;
-	if (filter->verdict.bytes > 0 &&
-	    (record->verdict == VERDICT_NONE || !words_have(filter->verdict, verdict_word(record->verdict))))
+	if (filter->verdict.bytes > 0 && (record->verdict == VERDICT_NONE ||
+					  !words_have(filter->verdict, verdict_word(record->verdict))))
 		return false;
 	return words_have(filter->state, row_run_state(node, record));
 }
@@ -156,13 +167,14 @@ static int slot_compare(const struct node *node, uint32_t a, uint32_t b)
 /* Shell's sort, with Ciura's gaps: in place, and quick enough for a full table. */
 static void slots_sort(struct node *node, uint32_t count)
 {
-	static const uint32_t gaps[] = { 7906, 3514, 1562, 701, 301, 132, 57, 23, 10, 4, 1 };
+	static const uint32_t gaps[] = {7906, 3514, 1562, 701, 301, 132, 57, 23, 10, 4, 1};
 	uint32_t *slots = node->query->slots;
 	for (size_t g = 0; g < sizeof(gaps) / sizeof(gaps[0]); g++) {
 		for (uint32_t i = gaps[g]; i < count; i++) {
 			uint32_t slot = slots[i];
 			uint32_t place = i;
-			for (; place >= gaps[g] && slot_compare(node, slots[place - gaps[g]], slot) > 0; place -= gaps[g])
+			for (; place >= gaps[g] && slot_compare(node, slots[place - gaps[g]], slot) > 0;
+			     place -= gaps[g])
 				slots[place] = slots[place - gaps[g]];
 			slots[place] = slot;
 		}
@@ -173,7 +185,8 @@ static void slots_sort(struct node *node, uint32_t count)
 static uint32_t slots_gather(struct node *node, const struct runs_filter *filter, struct slice after)
 {
 	uint32_t count = 0;
-	for (uint32_t slot = run_next_slot(&node->runs, RUN_NONE); slot != RUN_NONE; slot = run_next_slot(&node->runs, slot)) {
+	for (uint32_t slot = run_next_slot(&node->runs, RUN_NONE); slot != RUN_NONE;
+	     slot = run_next_slot(&node->runs, slot)) {
 		uint8_t key[RUN_BY_TIME_KEY_BYTES];
 		if (!key_is_wanted(filter, &node->runs.runs[slot].record.key))
 			continue;
@@ -246,7 +259,8 @@ void query_runs(struct node *node, const struct asker *asker, struct slice argum
 	int64_t limit;
 	bool is_complete;
 	buf_init(&page.place, page.memory, sizeof(page.memory));
-	if (!read_runs_filter(node, asker, arguments, &filter) || !argument_token(node, asker, arguments, &page.place) ||
+	if (!read_runs_filter(node, asker, arguments, &filter) ||
+	    !argument_token(node, asker, arguments, &page.place) ||
 	    !argument_number(node, asker, arguments, "limit", 1, ROWS_MAX, ROWS_DEFAULT, &limit) ||
 	    !query_is_read_here(node, asker, "runs", arguments, &is_complete))
 		return;
@@ -258,7 +272,8 @@ void query_runs(struct node *node, const struct asker *asker, struct slice argum
 	for (uint32_t looked = 0;; looked++) {
 		struct run_key key;
 		struct run_record record;
-		has_more = looked == LOOK_KEYS_MAX || read_count == LOOK_MAX || count == limit || !answer_has_room(node);
+		has_more = looked == LOOK_KEYS_MAX || read_count == LOOK_MAX || count == limit ||
+			   !answer_has_room(node);
 		if (has_more || !page_next(node, &page, &key))
 			break;
 		if (key.t_ms < filter.since_ms)
@@ -266,7 +281,8 @@ void query_runs(struct node *node, const struct asker *asker, struct slice argum
 		if (!key_is_wanted(&filter, &key))
 			continue;
 		read_count++;
-		if (runs_read(node, &key, &record) != ERR_OK || !record_is_wanted(node, &filter, &record))
+		if (runs_read(node, &key, &record) != ERR_OK ||
+		    !record_is_wanted(node, &filter, &record))
 			continue;
 		struct buf row;
 		buf_init(&row, node->query->row, sizeof(node->query->row));
@@ -274,5 +290,6 @@ void query_runs(struct node *node, const struct asker *asker, struct slice argum
 		answer_row(node, asker, buf_slice(&row));
 		count++;
 	}
-	query_end_page(node, asker, count, -1, has_more ? buf_slice(&page.place) : slice_of(NULL, 0), is_complete);
+	query_end_page(node, asker, count, -1,
+		       has_more ? buf_slice(&page.place) : slice_of(NULL, 0), is_complete);
 }

@@ -9,12 +9,14 @@
 #define LAST_SHOWN 5u
 #define OPEN_SHOWN 32u
 
-static void show_open(struct node *node, struct wire_map *map, struct buf *out, const struct job *job, const char *full)
+static void show_open(struct node *node, struct wire_map *map, struct buf *out,
+		      const struct job *job, const char *full)
 {
 	wire_map_key(map, out, "open");
 	struct wire_map array = wire_array_begin(out);
 	uint32_t count = 0;
-	for (uint32_t link = job->run_first; link != 0 && count < OPEN_SHOWN; link = node->runs.runs[link - 1].job_next) {
+	for (uint32_t link = job->run_first; link != 0 && count < OPEN_SHOWN;
+	     link = node->runs.runs[link - 1].job_next) {
 		const struct run *run = &node->runs.runs[link - 1];
 		char name[RUN_NAME_BYTES_MAX + 1];
 		if (!run->is_open)
@@ -44,7 +46,8 @@ static void show_set(struct node *node, struct wire_map *map, struct buf *out, c
 	row_node_name(node, map, out, "proposer", node_proposer(node, job));
 }
 
-static void show_next(struct node *node, struct wire_map *map, struct buf *out, const struct def_value *value)
+static void show_next(struct node *node, struct wire_map *map, struct buf *out,
+		      const struct def_value *value)
 {
 	struct definition definition;
 	struct schedule schedule;
@@ -52,7 +55,7 @@ static void show_next(struct node *node, struct wire_map *map, struct buf *out, 
 	wire_map_key(map, out, "next");
 	struct wire_map array = wire_array_begin(out);
 	bool is_planned = value->is_enabled && !value->is_paused && !value->is_deleted &&
-	                  planner_schedule(node, value, &definition, &schedule, &zone, NULL) == ERR_OK;
+			  planner_schedule(node, value, &definition, &schedule, &zone, NULL) == ERR_OK;
 	int64_t t_ms = value->from_ms > node->cluster_ms ? value->from_ms : node->cluster_ms;
 	for (uint32_t i = 0; i < NEXT_SHOWN && is_planned; i++) {
 		t_ms = schedule_next(&schedule, zone, t_ms);
@@ -73,10 +76,12 @@ static void show_last(struct node *node, struct wire_map *map, struct buf *out, 
 	struct run_key key;
 	uint32_t count = 0;
 	buf_init(&place, memory, sizeof(memory));
-	for (uint32_t looked = 0; looked < LOOK_KEYS_MAX && count < LAST_SHOWN && runs_next_stored(node, &place, &key);
+	for (uint32_t looked = 0;
+	     looked < LOOK_KEYS_MAX && count < LAST_SHOWN && runs_next_stored(node, &place, &key);
 	     looked++) {
 		struct run_record record;
-		if (!id128_equal(key.job, job) || runs_read(node, &key, &record) != ERR_OK || record.verdict == VERDICT_NONE)
+		if (!id128_equal(key.job, job) || runs_read(node, &key, &record) != ERR_OK ||
+		    record.verdict == VERDICT_NONE)
 			continue;
 		struct wire_map row = wire_map_begin(out);
 		row_run_fields(node, &row, out, &record);
@@ -93,8 +98,8 @@ static void show_last(struct node *node, struct wire_map *map, struct buf *out, 
 	wire_array_end(&array, out);
 }
 
-static void answer_show(struct node *node, const struct asker *asker, const struct def_value *value, struct id128 id,
-                        uint32_t slot, bool is_complete)
+static void answer_show(struct node *node, const struct asker *asker, const struct def_value *value,
+			struct id128 id, uint32_t slot, bool is_complete)
 {
 	struct buf row;
 	buf_init(&row, node->query->row, sizeof(node->query->row));

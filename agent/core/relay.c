@@ -37,7 +37,7 @@ static void answer(struct node *node, const struct asker *asker, enum answer_kin
 		if (!frame.has_overflowed)
 			effects_reply(node->effects, asker->client, buf_slice(&frame));
 	} else if (!id128_is_zero(asker->node)) {
-		struct answer item = { .id = asker->relay, .kind = kind, .body = body };
+		struct answer item = {.id = asker->relay, .kind = kind, .body = body};
 		answer_put(&frame, &item);
 		if (!frame.has_overflowed)
 			outbox_put(node, asker->node, MESSAGE_ANSWER, buf_slice(&frame));
@@ -92,7 +92,7 @@ static struct relay *relay_take(struct node *node)
 			continue;
 		if (i >= query->relay_used)
 			query->relay_used = i + 1;
-		query->relays[i] = (struct relay){ .id = ++query->last_id };
+		query->relays[i] = (struct relay){.id = ++query->last_id};
 		return &query->relays[i];
 	}
 	return NULL;
@@ -110,17 +110,19 @@ static void send_request(struct node *node, struct id128 to, const struct reques
 static void send_stop(struct node *node, struct id128 to, uint64_t id)
 {
 	const uint8_t empty_map = 0x80;
-	struct request request = { .id = id, .verb = slice_str(stop_verb), .arguments = slice_of(&empty_map, 1) };
+	struct request request = {
+		.id = id, .verb = slice_str(stop_verb), .arguments = slice_of(&empty_map, 1)};
 	send_request(node, to, &request);
 }
 
-void relay_pass(struct node *node, const struct asker *asker, struct id128 to, const char *verb, struct slice arguments,
-                int64_t timeout_us, enum relay_use use)
+void relay_pass(struct node *node, const struct asker *asker, struct id128 to, const char *verb,
+		struct slice arguments, int64_t timeout_us, enum relay_use use)
 {
 	struct problem problem;
 	struct relay *relay = relay_take(node);
 	if (relay == NULL) {
-		problem_set(&problem, ERR_FULL, "%s: this agent waits for %u answers of others already", verb, RELAYS_MAX);
+		problem_set(&problem, ERR_FULL,
+			    "%s: this agent waits for %u answers of others already", verb, RELAYS_MAX);
 		problem_hint(&problem, "try again in a second");
 		answer_error(node, asker, &problem);
 		return;
@@ -131,8 +133,10 @@ void relay_pass(struct node *node, const struct asker *asker, struct id128 to, c
 	relay->deadline_us = timeout_us == 0 ? INT64_MAX : node->now.mono_us + timeout_us;
 	relay->use = use;
 	text_copy(relay->verb, sizeof(relay->verb), verb);
-	struct request request = { .id = relay->id, .verb = slice_str(relay->verb), .user = slice_str(asker->user),
-		                   .arguments = arguments };
+	struct request request = {.id = relay->id,
+				  .verb = slice_str(relay->verb),
+				  .user = slice_str(asker->user),
+				  .arguments = arguments};
 	send_request(node, to, &request);
 }
 
@@ -140,8 +144,8 @@ void relay_pass(struct node *node, const struct asker *asker, struct id128 to, c
 
 /* True if there is no room for more of a frame in this step: what is left of it is kept. A frame of a peer may have more
  * items than a step has effects, and only the next step's are empty again. */
-static bool relay_is_full(struct node *node, enum message_type type, struct id128 from, uint32_t item_count,
-                          const struct wire_reader *reader)
+static bool relay_is_full(struct node *node, enum message_type type, struct id128 from,
+			  uint32_t item_count, const struct wire_reader *reader)
 {
 	struct frame_rest *rest = &node->query->frame_rest;
 	if (answer_has_room(node))
@@ -174,7 +178,8 @@ static void relay_go_on(struct node *node)
 		relay_on_request(node, rest->from, rest->item_count, &reader);
 }
 
-void relay_on_request(struct node *node, struct id128 from, uint32_t item_count, struct wire_reader *reader)
+void relay_on_request(struct node *node, struct id128 from, uint32_t item_count,
+		      struct wire_reader *reader)
 {
 	for (uint32_t i = 0; i < item_count; i++) {
 		struct request request;
@@ -183,7 +188,7 @@ void relay_on_request(struct node *node, struct id128 from, uint32_t item_count,
 		request_get(reader, &request);
 		if (reader->err != ERR_OK)
 			return;
-		struct asker asker = { .node = from, .relay = request.id };
+		struct asker asker = {.node = from, .relay = request.id};
 		text_copy_slice(asker.user, sizeof(asker.user), request.user);
 		if (slice_equal(request.verb, slice_str(stop_verb)))
 			query_forget(node, &asker);
@@ -255,11 +260,13 @@ void relay_forget(struct node *node, const struct asker *asker)
 /* What only reads can simply be asked again. */
 static void relay_hint(const struct relay *relay, struct problem *problem)
 {
-	static const char *const reads[] = { "job.ls", "job.show", "runs", "next", "logs", "wait", "at.logs" };
+	static const char *const reads[] = {"job.ls", "job.show", "runs",   "next",
+					    "logs",   "wait",     "at.logs"};
 	for (size_t i = 0; i < sizeof(reads) / sizeof(reads[0]); i++) {
 		if (strcmp(relay->verb, reads[i]) != 0)
 			continue;
-		problem_hint(problem, "try again: another member may take over; schedctl node ls shows who is away");
+		problem_hint(problem,
+			     "try again: another member may take over; schedctl node ls shows who is away");
 		return;
 	}
 	problem_hint(problem, "it may be done or not: look, or try again with the same --id");
@@ -284,8 +291,9 @@ void relay_on_peer_down(struct node *node, struct id128 peer)
 		if (relay->id == 0 || !id128_equal(relay->target, peer))
 			continue;
 		struct problem problem;
-		problem_set(&problem, ERR_CLOSED, "%s: the connection to node %s broke before its answer", relay->verb,
-		            node_name_of(node, peer));
+		problem_set(&problem, ERR_CLOSED,
+			    "%s: the connection to node %s broke before its answer", relay->verb,
+			    node_name_of(node, peer));
 		relay_hint(relay, &problem);
 		relay_fail(node, relay, &problem);
 	}
@@ -300,7 +308,9 @@ void relay_on_members_changed(struct node *node)
 {
 	struct query_state *query = node->query;
 	for (uint32_t i = 0; i < query->relay_used; i++) {
-		const struct member *member = query->relays[i].id == 0 ? NULL : node_member(node, query->relays[i].target);
+		const struct member *member = query->relays[i].id == 0
+						      ? NULL
+						      : node_member(node, query->relays[i].target);
 		if (member != NULL && member->rank > MEMBER_SUSPECT)
 			relay_on_peer_down(node, member->id);
 	}
@@ -316,8 +326,9 @@ void relay_on_deadline(struct node *node)
 		if (relay->id == 0 || relay->deadline_us > node->now.mono_us)
 			continue;
 		struct problem problem;
-		problem_set(&problem, ERR_TIMEOUT, "%s: no answer from node %s in %lld s", relay->verb,
-		            node_name_of(node, relay->target), (long long)(relay->timeout_us / 1000000));
+		problem_set(&problem, ERR_TIMEOUT, "%s: no answer from node %s in %lld s",
+			    relay->verb, node_name_of(node, relay->target),
+			    (long long)(relay->timeout_us / 1000000));
 		relay_hint(relay, &problem);
 		send_stop(node, relay->target, relay->id);
 		relay_fail(node, relay, &problem);

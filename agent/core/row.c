@@ -5,13 +5,15 @@
 #include "agent/core/query.h"
 
 #define COPY_KEY_BYTES 19u
-#define NEXT_NODE_MEMBERS_MAX 64u /* with more members the next executor is not worked out for a list */
+#define NEXT_NODE_MEMBERS_MAX \
+	64u /* with more members the next executor is not worked out for a list */
 #define COMMAND_SHOWN_BYTES 1024u
 #define ID_SHORT_DIGITS 8u
 
 /* ---- names ---- */
 
-static enum err read_definition(struct node *node, struct id128 job, uint8_t *memory, struct def_value *ret_value)
+static enum err read_definition(struct node *node, struct id128 job, uint8_t *memory,
+				struct def_value *ret_value)
 {
 	uint8_t key[COPY_KEY_BYTES];
 	store_u16(key, place_arc(job));
@@ -19,7 +21,8 @@ static enum err read_definition(struct node *node, struct id128 job, uint8_t *me
 	memcpy(key + 3, job.bytes, sizeof(job.bytes));
 	struct buf value;
 	buf_init(&value, memory, WIDE_BYTES);
-	enum err err = node->store->get(node->store->context, TABLE_COPIES, slice_of(key, sizeof(key)), &value);
+	enum err err = node->store->get(node->store->context, TABLE_COPIES,
+					slice_of(key, sizeof(key)), &value);
 	if (err != ERR_OK)
 		return err;
 	if (value.bytes < 8)
@@ -72,7 +75,8 @@ static void row_text(struct wire_map *map, struct buf *out, const char *key, con
 		wire_map_text(map, out, key, text);
 }
 
-static void row_number(struct wire_map *map, struct buf *out, const char *key, int64_t value, bool is_known)
+static void row_number(struct wire_map *map, struct buf *out, const char *key, int64_t value,
+		       bool is_known)
 {
 	if (is_known)
 		wire_map_i64(map, out, key, value);
@@ -80,7 +84,8 @@ static void row_number(struct wire_map *map, struct buf *out, const char *key, i
 		wire_map_nil(map, out, key);
 }
 
-void row_node_name(struct node *node, struct wire_map *map, struct buf *out, const char *key, struct id128 id)
+void row_node_name(struct node *node, struct wire_map *map, struct buf *out, const char *key,
+		   struct id128 id)
 {
 	if (id128_is_zero(id)) {
 		wire_map_nil(map, out, key);
@@ -118,7 +123,8 @@ static uint32_t row_running(const struct node *node, const struct job *job)
 const char *row_job_state(const struct node *node, uint32_t slot, const struct definition *definition)
 {
 	const struct job *job = &node->jobs.jobs[slot];
-	bool is_manual = definition != NULL && (definition->is_manual || slice_equal(definition->cron, slice_str("@manual")));
+	bool is_manual = definition != NULL && (definition->is_manual ||
+						slice_equal(definition->cron, slice_str("@manual")));
 	if ((job->flags & JOB_FLAG_PAUSED) != 0)
 		return "paused";
 	if ((job->flags & JOB_FLAG_ENABLED) == 0)
@@ -179,7 +185,8 @@ static char row_history_mark(uint8_t entry)
 	return '?';
 }
 
-static void row_history(const struct node *node, struct wire_map *map, struct buf *out, const struct job *job)
+static void row_history(const struct node *node, struct wire_map *map, struct buf *out,
+			const struct job *job)
 {
 	char marks[JOB_HISTORY + 2] = "";
 	size_t count = 0;
@@ -211,7 +218,8 @@ static void row_command(struct wire_map *map, struct buf *out, const struct defi
 		struct slice word = wire_get_str(&reader, DEFINITION_BYTES_MAX);
 		bool is_quoted = word.bytes == 0 || memchr(word.data, ' ', word.bytes) != NULL;
 		char joined[COMMAND_SHOWN_BYTES];
-		text_join(joined, sizeof(joined), text, slice_str(is_quoted ? (i == 0 ? "'" : " '") : (i == 0 ? "" : " ")));
+		text_join(joined, sizeof(joined), text,
+			  slice_str(is_quoted ? (i == 0 ? "'" : " '") : (i == 0 ? "" : " ")));
 		text_join(text, sizeof(text), joined, word);
 		if (is_quoted) {
 			text_join(joined, sizeof(joined), text, slice_str("'"));
@@ -225,10 +233,10 @@ static void row_next(struct node *node, struct wire_map *map, struct buf *out, c
 {
 	const uint8_t against = JOB_FLAG_PAUSED | JOB_FLAG_DELETED | JOB_FLAG_BROKEN;
 	bool is_planned = (job->flags & JOB_FLAG_ENABLED) != 0 && (job->flags & against) == 0 &&
-	                  job->next_ms != SCHEDULE_NEVER &&
-	                  (job->next_ms >= node->cluster_ms || node_votes(node, job->arc));
+			  job->next_ms != SCHEDULE_NEVER &&
+			  (job->next_ms >= node->cluster_ms || node_votes(node, job->arc));
 	row_time(map, out, "next_at", is_planned ? job->next_ms : 0);
-	struct id128 executor = { { 0 } };
+	struct id128 executor = {{0}};
 	if (is_planned && (job->plan == JOB_PLAN_OFFERED || job->plan == JOB_PLAN_TAKEN))
 		executor = job->executor;
 	else if (is_planned && swim_member_count(node->swim) <= NEXT_NODE_MEMBERS_MAX)
@@ -236,15 +244,18 @@ static void row_next(struct node *node, struct wire_map *map, struct buf *out, c
 	row_node_name(node, map, out, "next_node", executor);
 }
 
-static void row_last(struct node *node, struct wire_map *map, struct buf *out, const struct job *job, const char *full)
+static void row_last(struct node *node, struct wire_map *map, struct buf *out,
+		     const struct job *job, const char *full)
 {
 	bool has_last = job->last_due_ms != 0;
 	row_time(map, out, "last_due_at", job->last_due_ms);
 	row_time(map, out, "last_start_at", job->last_start_ms);
-	row_text(map, out, "last_verdict", has_last ? verdict_word((enum verdict)job->last_verdict) : "");
+	row_text(map, out, "last_verdict",
+		 has_last ? verdict_word((enum verdict)job->last_verdict) : "");
 	const struct member *member = job->last_executor_short == 0
-	                                      ? NULL
-	                                      : swim_member_find_short(node->swim, job->last_executor_short);
+					      ? NULL
+					      : swim_member_find_short(node->swim,
+								       job->last_executor_short);
 	row_text(map, out, "last_node", member == NULL ? "" : member->name);
 	row_number(map, out, "last_dur_ms", job->last_duration_ms, job->last_start_ms != 0);
 	char name[RUN_NAME_BYTES_MAX + 1] = "";
@@ -258,8 +269,8 @@ static void row_last(struct node *node, struct wire_map *map, struct buf *out, c
 	row_text(map, out, "last_run", name);
 }
 
-static void row_job_live(struct node *node, struct wire_map *map, struct buf *out, uint32_t slot, const char *full,
-                         const struct definition *definition)
+static void row_job_live(struct node *node, struct wire_map *map, struct buf *out, uint32_t slot,
+			 const char *full, const struct definition *definition)
 {
 	const struct job *job = &node->jobs.jobs[slot];
 	const char *state = row_job_state(node, slot, definition);
@@ -274,7 +285,8 @@ static void row_job_live(struct node *node, struct wire_map *map, struct buf *ou
 	row_text(map, out, "running_run", name);
 	wire_map_i64(map, out, "runs_ok", job->ok_count);
 	wire_map_i64(map, out, "runs_failed", job->bad_count);
-	row_text(map, out, "waiting_reason", strcmp(state, "waiting") == 0 ? row_waiting_reason(node, job) : "");
+	row_text(map, out, "waiting_reason",
+		 strcmp(state, "waiting") == 0 ? row_waiting_reason(node, job) : "");
 }
 
 static const char *row_misfire_word(enum definition_misfire misfire)
@@ -296,14 +308,16 @@ static void row_definition(struct wire_map *map, struct buf *out, const struct d
 	definition_format_schedule(definition, schedule);
 	wire_map_text(map, out, "schedule", schedule);
 	wire_map_str(map, out, "tz", definition->tz.bytes > 0 ? definition->tz : slice_str("UTC"));
-	wire_map_text(map, out, "overlap", definition->overlap == DEFINITION_OVERLAP_ALLOW ? "allow" : "forbid");
+	wire_map_text(map, out, "overlap",
+		      definition->overlap == DEFINITION_OVERLAP_ALLOW ? "allow" : "forbid");
 	wire_map_text(map, out, "misfire", row_misfire_word(definition->misfire));
 	wire_map_str(map, out, "description", definition->description);
 	wire_map_str(map, out, "owner", definition->owner);
 	row_command(map, out, definition);
 }
 
-void row_job_fields(struct node *node, struct wire_map *map, struct buf *out, const struct def_value *value, uint32_t slot)
+void row_job_fields(struct node *node, struct wire_map *map, struct buf *out,
+		    const struct def_value *value, uint32_t slot)
 {
 	char full[JOB_NAME_BYTES_MAX + 1];
 	text_copy_slice(full, sizeof(full), value->name);
@@ -345,7 +359,8 @@ const char *row_run_state(const struct node *node, const struct run_record *reco
 	return run_state_word(record->state);
 }
 
-static void row_run_name(struct node *node, struct wire_map *map, struct buf *out, const struct run_key *key)
+static void row_run_name(struct node *node, struct wire_map *map, struct buf *out,
+			 const struct run_key *key)
 {
 	const char *full = row_job_name(node, key->job);
 	char name[RUN_NAME_BYTES_MAX + 1];
@@ -372,7 +387,8 @@ static void row_run_times(struct wire_map *map, struct buf *out, const struct ru
 	row_number(map, out, "late_us", record->lateness_us, has_started);
 }
 
-void row_run_fields(struct node *node, struct wire_map *map, struct buf *out, const struct run_record *record)
+void row_run_fields(struct node *node, struct wire_map *map, struct buf *out,
+		    const struct run_record *record)
 {
 	const struct run_key *key = &record->key;
 	bool has_run = key->attempt != UINT16_MAX;
@@ -397,7 +413,8 @@ void row_run_fields(struct node *node, struct wire_map *map, struct buf *out, co
 	row_number(map, out, "system_us", record->system_us, is_over);
 	row_number(map, out, "rss_bytes", record->rss_bytes_max, is_over && record->rss_bytes_max >= 0);
 	row_number(map, out, "output_bytes", (int64_t)record->output_bytes, is_over);
-	row_text(map, out, "note", record->is_late_result ? "its end came after it was given up as lost" : "");
+	row_text(map, out, "note",
+		 record->is_late_result ? "its end came after it was given up as lost" : "");
 	wire_map_i64(map, out, "as_of_at", node->cluster_ms);
 }
 

@@ -27,9 +27,9 @@ static void row_marks(struct wire_map *map, struct buf *out, const struct member
 		uint32_t flag;
 		const char *word;
 	} marks[] = {
-		{ MEMBER_FLAG_DRAINING, "draining" },       { MEMBER_FLAG_FENCED, "fenced" },
-		{ MEMBER_FLAG_CLOCK_SUSPECT, "clock" },     { MEMBER_FLAG_RUNNER_DOWN, "runner-down" },
-		{ MEMBER_FLAG_UNVERIFIED, "unverified" },   { MEMBER_FLAG_CONFLICT, "name-conflict" },
+		{MEMBER_FLAG_DRAINING, "draining"},     {MEMBER_FLAG_FENCED, "fenced"},
+		{MEMBER_FLAG_CLOCK_SUSPECT, "clock"},   {MEMBER_FLAG_RUNNER_DOWN, "runner-down"},
+		{MEMBER_FLAG_UNVERIFIED, "unverified"}, {MEMBER_FLAG_CONFLICT, "name-conflict"},
 	};
 	uint32_t flags = member->meta.flags | member->local_flags;
 	wire_map_key(map, out, "marks");
@@ -75,7 +75,8 @@ void row_own_figures(const struct node *node, struct node_figures *ret_figures)
 	};
 }
 
-static void put_or_nil(struct wire_map *map, struct buf *out, const char *key, int64_t value, bool is_known)
+static void put_or_nil(struct wire_map *map, struct buf *out, const char *key, int64_t value,
+		       bool is_known)
 {
 	if (is_known)
 		wire_map_i64(map, out, key, value);
@@ -93,11 +94,13 @@ static void row_figures(struct wire_map *map, struct buf *out, const struct node
 	put_or_nil(map, out, "load_milli", shown->load_milli, is_known);
 	put_or_nil(map, out, "cpus", shown->cpus, is_known && shown->cpus > 0);
 	put_or_nil(map, out, "memory_bytes", shown->memory_bytes, is_known && shown->memory_bytes > 0);
-	put_or_nil(map, out, "memory_free_bytes", shown->memory_free_bytes, is_known && shown->memory_bytes > 0);
+	put_or_nil(map, out, "memory_free_bytes", shown->memory_free_bytes,
+		   is_known && shown->memory_bytes > 0);
 }
 
 /* How many jobs it votes on, and how many of them it proposes. */
-static void row_votes(struct node *node, struct wire_map *map, struct buf *out, const struct member *member)
+static void row_votes(struct node *node, struct wire_map *map, struct buf *out,
+		      const struct member *member)
 {
 	const struct query_counts *counts = query_counts(node);
 	const struct arc_set *set = node_set(node, 0);
@@ -107,20 +110,21 @@ static void row_votes(struct node *node, struct wire_map *map, struct buf *out, 
 }
 
 /* What moves with the clock alone. */
-static void row_node_clock(struct node *node, struct wire_map *map, struct buf *out, const struct member *member,
-                           const struct node_figures *figures)
+static void row_node_clock(struct node *node, struct wire_map *map, struct buf *out,
+			   const struct member *member, const struct node_figures *figures)
 {
 	bool is_self = id128_equal(member->id, node->config.id);
 	int64_t age_ms = is_self ? 0 : (node->now.mono_us - member->heard_us) / 1000;
 	put_or_nil(map, out, "age_ms", age_ms, is_self || member->heard_us != 0);
 	put_or_nil(map, out, "rtt_us", member->round_trip_us, !is_self && member->round_trip_us != 0);
 	bool has_figures = figures != NULL && figures->is_known;
-	int64_t up_ms = has_figures ? figures->up_ms + (node->now.mono_us - figures->heard_us) / 1000 : 0;
+	int64_t up_ms = has_figures ? figures->up_ms + (node->now.mono_us - figures->heard_us) / 1000
+				    : 0;
 	put_or_nil(map, out, "up_ms", up_ms, has_figures);
 }
 
-void row_node(struct node *node, struct buf *out, const struct member *member, const struct node_figures *figures,
-              bool with_clock)
+void row_node(struct node *node, struct buf *out, const struct member *member,
+	      const struct node_figures *figures, bool with_clock)
 {
 	char id[TEXT_ID_BYTES];
 	char address[TEXT_ADDRESS_BYTES] = "";

@@ -17,7 +17,8 @@
 #define COPY_KEY_BYTES 19u
 #define ARC_KEYS_MAX 8192u /* of one arc in one frame; a million jobs have 250 */
 
-void sync_count(struct node *node, uint16_t arc, struct id128 key, uint64_t counter_before, uint64_t counter_now)
+void sync_count(struct node *node, uint16_t arc, struct id128 key, uint64_t counter_before,
+		uint64_t counter_now)
 {
 	uint64_t term[2];
 	if (counter_before != 0) {
@@ -46,7 +47,7 @@ static void sum_arcs(const struct node *node, uint32_t first, uint32_t count, ui
 
 static void digest_fill(const struct node *node, uint8_t level, uint16_t index, struct digest *ret_digest)
 {
-	*ret_digest = (struct digest){ .level = level, .index = index, .wants_answer = true };
+	*ret_digest = (struct digest){.level = level, .index = index, .wants_answer = true};
 	if (level == 0) {
 		ret_digest->sum_count = 1;
 		sum_arcs(node, 0, ARC_COUNT, ret_digest->sums[0]);
@@ -76,7 +77,7 @@ static void send_digest(struct node *node, struct id128 to, uint8_t level, uint1
 /* A random live member that is not this node; zero: there is none. */
 static struct id128 sync_partner(struct node *node)
 {
-	struct id128 nobody = { { 0 } };
+	struct id128 nobody = {{0}};
 	uint32_t count = swim_member_count(node->swim);
 	if (count <= 1)
 		return nobody;
@@ -124,7 +125,8 @@ static bool copy_next(struct node *node, uint16_t arc, struct buf *place, struct
 {
 	struct buf record;
 	buf_init(&record, node->scratch_def, WIDE_BYTES);
-	while (node->store->next(node->store->context, TABLE_COPIES, buf_slice(place), place, &record) == ERR_OK) {
+	while (node->store->next(node->store->context, TABLE_COPIES, buf_slice(place), place,
+				 &record) == ERR_OK) {
 		if (place->bytes != COPY_KEY_BYTES || load_u16(place->data) != arc)
 			return false;
 		if (record.bytes < 8)
@@ -151,7 +153,7 @@ static void send_keys(struct node *node, struct id128 to, uint16_t arc, bool wan
 		wire_array_item(&array);
 	}
 	wire_array_end(&array, &entries);
-	struct keys keys = { .arc = arc, .wants_answer = wants_answer, .entries = buf_slice(&entries) };
+	struct keys keys = {.arc = arc, .wants_answer = wants_answer, .entries = buf_slice(&entries)};
 	buf_init(&item, node->scratch_out + FRAME_BYTES_MAX / 2, FRAME_BYTES_MAX / 2);
 	keys_put(&item, &keys);
 	if (!entries.has_overflowed && !item.has_overflowed)
@@ -216,7 +218,8 @@ static void send_unknown(struct node *node, struct id128 to, const struct keys *
 	struct copy_key key;
 	buf_init(&place, memory, sizeof(memory));
 	copy_place(&place, keys->arc);
-	for (uint32_t count = 0; count < ARC_KEYS_MAX && copy_next(node, keys->arc, &place, &key); count++)
+	for (uint32_t count = 0; count < ARC_KEYS_MAX && copy_next(node, keys->arc, &place, &key);
+	     count++)
 		if (key.kind == REGISTER_DEF && !keys_have(keys->entries, &key))
 			catalog_send(node, to, key.key);
 }
@@ -241,7 +244,8 @@ static void on_keys(struct node *node, struct id128 from, const struct keys *key
 		send_unknown(node, from, keys);
 }
 
-void sync_on_frame(struct node *node, struct id128 from, enum message_type type, uint32_t item_count, struct wire_reader *reader)
+void sync_on_frame(struct node *node, struct id128 from, enum message_type type,
+		   uint32_t item_count, struct wire_reader *reader)
 {
 	for (uint32_t i = 0; i < item_count && reader->err == ERR_OK; i++) {
 		struct digest digest;

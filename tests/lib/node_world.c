@@ -377,7 +377,8 @@ static void host_open(struct world *world, uint32_t index, uint32_t voter_count)
 	config->boot = 100 + index;
 	config->name[0] = 'n';
 	config->name[1] = (char)('1' + index);
-	config->address = (struct address){.family = 4, .ip = {127, 0, 0, (uint8_t)(index + 1)}, .port = 7420};
+	config->address = (struct address){
+		.family = 4, .ip = {127, 0, 0, (uint8_t)(index + 1)}, .port = 7420};
 	config->cluster = (struct id128){{0xc1}};
 	config->birth_count = voter_count;
 	for (uint32_t i = 0; i < voter_count; i++)
@@ -509,7 +510,8 @@ void world_ask_raw(struct world *world, uint32_t index, uint64_t client, struct 
 	step(world, index, &event);
 }
 
-uint64_t world_ask(struct world *world, uint32_t index, uint64_t client, const char *verb, struct slice arguments)
+uint64_t world_ask(struct world *world, uint32_t index, uint64_t client, const char *verb,
+		   struct slice arguments)
 {
 	size_t bytes_max = arguments.bytes + 256;
 	uint8_t *memory = malloc(bytes_max);
@@ -538,7 +540,8 @@ void world_client_gone(struct world *world, uint32_t index, uint64_t client)
 	step(world, index, &event);
 }
 
-const struct reply *world_reply(const struct world *world, uint64_t sequence, enum reply_kind kind, uint32_t count)
+const struct reply *world_reply(const struct world *world, uint64_t sequence, enum reply_kind kind,
+				uint32_t count)
 {
 	for (uint32_t i = 0; i < world->reply_count; i++) {
 		const struct reply *reply = &world->replies[i];
@@ -556,8 +559,8 @@ uint32_t world_reply_count(const struct world *world, uint64_t sequence, enum re
 	return count;
 }
 
-const struct reply *world_call(struct world *world, uint32_t index, const char *verb, struct slice arguments,
-			       uint64_t *ret_sequence)
+const struct reply *world_call(struct world *world, uint32_t index, const char *verb,
+			       struct slice arguments, uint64_t *ret_sequence)
 {
 	uint64_t sequence = world_ask(world, index, 1000 + index, verb, arguments);
 	if (ret_sequence != NULL)

@@ -44,16 +44,18 @@ uint64_t world_frame_count(const struct world *world);
 void world_set_output_lines(struct world *world, uint32_t line_count);
 
 /* Sends [1, sequence, verb, arguments]; the sequence is returned. `arguments` may be empty: {}. */
-uint64_t world_ask(struct world *world, uint32_t index, uint64_t client, const char *verb, struct slice arguments);
+uint64_t world_ask(struct world *world, uint32_t index, uint64_t client, const char *verb,
+		   struct slice arguments);
 /* A frame as it is. */
 void world_ask_raw(struct world *world, uint32_t index, uint64_t client, struct slice frame);
 void world_client_gone(struct world *world, uint32_t index, uint64_t client);
 /* The count-th reply (from 0) to a request with that kind; NULL: there is none. */
-const struct reply *world_reply(const struct world *world, uint64_t sequence, enum reply_kind kind, uint32_t count);
+const struct reply *world_reply(const struct world *world, uint64_t sequence, enum reply_kind kind,
+				uint32_t count);
 uint32_t world_reply_count(const struct world *world, uint64_t sequence, enum reply_kind kind);
 /* Asks, lets time pass, and returns the end or error; fails the test without one in 20 s. */
-const struct reply *world_call(struct world *world, uint32_t index, const char *verb, struct slice arguments,
-			       uint64_t *ret_sequence);
+const struct reply *world_call(struct world *world, uint32_t index, const char *verb,
+			       struct slice arguments, uint64_t *ret_sequence);
 /* Puts a job by keys: cron text and a shell text; fails the test if that is refused. */
 void world_put_job(struct world *world, uint32_t index, const char *name, const char *cron);
 

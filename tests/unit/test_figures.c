@@ -13,7 +13,7 @@
 static void what_started_leaves_after_a_minute(void **state)
 {
 	(void)state;
-	struct figures figures = { 0 };
+	struct figures figures = {0};
 	figures_count_start(&figures, 100 * SECOND, 10);
 	figures_count_start(&figures, 101 * SECOND, 10);
 	assert_int_equal(figures_of_minute(&figures, 101 * SECOND).started, 2);
@@ -26,7 +26,7 @@ static void what_started_leaves_after_a_minute(void **state)
 static void a_long_silence_clears_every_column(void **state)
 {
 	(void)state;
-	struct figures figures = { 0 };
+	struct figures figures = {0};
 	for (int64_t second = 0; second < 120; second++)
 		figures_count_start(&figures, second * SECOND, 1);
 	assert_int_equal(figures_of_minute(&figures, 119 * SECOND).started, 60);
@@ -36,7 +36,7 @@ static void a_long_silence_clears_every_column(void **state)
 static void failures_and_misses_are_counted_apart_and_good_ends_not_at_all(void **state)
 {
 	(void)state;
-	struct figures figures = { 0 };
+	struct figures figures = {0};
 	for (int verdict = VERDICT_NONE; verdict < VERDICT_COUNT; verdict++)
 		figures_count_end(&figures, 5 * SECOND, (enum verdict)verdict);
 	struct figures_minute minute = figures_of_minute(&figures, 6 * SECOND);
@@ -48,7 +48,7 @@ static void failures_and_misses_are_counted_apart_and_good_ends_not_at_all(void 
 static void without_a_start_the_lag_is_not_known(void **state)
 {
 	(void)state;
-	struct figures figures = { 0 };
+	struct figures figures = {0};
 	assert_int_equal(figures_of_minute(&figures, SECOND).lag_p50_us, -1);
 	assert_int_equal(figures_of_minute(&figures, SECOND).lag_p99_us, -1);
 }
@@ -56,7 +56,7 @@ static void without_a_start_the_lag_is_not_known(void **state)
 static void percentiles_are_of_the_last_starts_only(void **state)
 {
 	(void)state;
-	struct figures figures = { 0 };
+	struct figures figures = {0};
 	for (uint32_t i = 0; i < FIGURE_LAGS; i++)
 		figures_count_start(&figures, SECOND, 1000000);
 	for (uint32_t i = 0; i < FIGURE_LAGS; i++)
@@ -69,7 +69,7 @@ static void percentiles_are_of_the_last_starts_only(void **state)
 static void a_start_before_its_moment_counts_as_on_time(void **state)
 {
 	(void)state;
-	struct figures figures = { 0 };
+	struct figures figures = {0};
 	figures_count_start(&figures, SECOND, -50);
 	assert_int_equal(figures_of_minute(&figures, SECOND).lag_p99_us, 0);
 }

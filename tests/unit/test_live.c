@@ -13,7 +13,7 @@
 #define EVERY_SECOND "* * * * * *"
 #define CLIENT 77u
 
-static const struct slice none = { NULL, 0 };
+static const struct slice none = {NULL, 0};
 
 static int open_three(void **state)
 {
@@ -35,7 +35,8 @@ static struct slice name_argument(struct buf *memory, const char *name)
 	return buf_slice(memory);
 }
 
-static const struct reply *call_with_name(struct world *world, uint32_t index, const char *verb, const char *name)
+static const struct reply *call_with_name(struct world *world, uint32_t index, const char *verb,
+					  const char *name)
 {
 	uint8_t bytes[256];
 	struct buf memory;
@@ -44,8 +45,8 @@ static const struct reply *call_with_name(struct world *world, uint32_t index, c
 }
 
 /* Rows of a view from the first-th reply on; ret_last is the last one's body. */
-static uint32_t count_view(const struct world *world, uint64_t sequence, uint32_t first, const char *view,
-                           struct slice *ret_last)
+static uint32_t count_view(const struct world *world, uint64_t sequence, uint32_t first,
+			   const char *view, struct slice *ret_last)
 {
 	uint32_t count = 0;
 	for (uint32_t i = first;; i++) {
@@ -87,7 +88,8 @@ static void watched_at(struct world *world, uint32_t index)
 	/* The state of both jobs comes before the word that it is whole. */
 	uint32_t job_count = 0;
 	for (uint32_t i = 0;; i++) {
-		struct slice view = wire_map_find_str(world_reply(world, sequence, REPLY_ROW, i)->body, "view");
+		struct slice view = wire_map_find_str(
+			world_reply(world, sequence, REPLY_ROW, i)->body, "view");
 		if (slice_equal(view, slice_str("sync")))
 			break;
 		job_count += slice_equal(view, slice_str("jobs"));
@@ -98,7 +100,8 @@ static void watched_at(struct world *world, uint32_t index)
 	assert_int_equal(count_view(world, sequence, seen, "sync", NULL), 0);
 	assert_true(count_view(world, sequence, seen, "runs", NULL) >= 10);
 	for (uint32_t i = seen; i < world_reply_count(world, sequence, REPLY_ROW); i++) {
-		struct slice key = wire_map_find_str(world_reply(world, sequence, REPLY_ROW, i)->body, "key");
+		struct slice key = wire_map_find_str(world_reply(world, sequence, REPLY_ROW, i)->body,
+						     "key");
 		assert_false(slice_equal(key, slice_str("web/tock"))); /* it did not change */
 	}
 }

@@ -41,8 +41,8 @@ static struct slice one_text(struct arguments *arguments, const char *key, const
 	return end(arguments);
 }
 
-static struct slice two_texts(struct arguments *arguments, const char *key, const char *value, const char *other_key,
-                              const char *other)
+static struct slice two_texts(struct arguments *arguments, const char *key, const char *value,
+			      const char *other_key, const char *other)
 {
 	begin(arguments);
 	wire_map_text(&arguments->map, &arguments->buf, key, value);
@@ -50,7 +50,7 @@ static struct slice two_texts(struct arguments *arguments, const char *key, cons
 	return end(arguments);
 }
 
-static const struct slice none = { NULL, 0 };
+static const struct slice none = {NULL, 0};
 
 static void assert_text(struct slice map, const char *key, const char *text)
 {
@@ -101,11 +101,12 @@ static int close_world(void **state)
 static void frames_of_no_form_are_refused_and_the_client_goes_on(void **state)
 {
 	struct world *world = *state;
-	const uint8_t frames[][4] = { { 0xc1 }, { 0x90 }, { 0x94, 1, 7, 0xa0 }, { 0x93, 1, 7, 0x80 } };
+	const uint8_t frames[][4] = {{0xc1}, {0x90}, {0x94, 1, 7, 0xa0}, {0x93, 1, 7, 0x80}};
 	for (size_t i = 0; i < sizeof(frames) / sizeof(frames[0]); i++)
 		world_ask_raw(world, 0, 5, slice_of(frames[i], sizeof(frames[i])));
 	world_ask_raw(world, 0, 5, none);
-	assert_int_equal(world_reply_count(world, 0, REPLY_ERROR) + world_reply_count(world, 7, REPLY_ERROR), 5);
+	assert_int_equal(
+		world_reply_count(world, 0, REPLY_ERROR) + world_reply_count(world, 7, REPLY_ERROR), 5);
 	assert_int_equal(world_call(world, 0, "hello", none, NULL)->kind, REPLY_END);
 }
 
@@ -138,12 +139,15 @@ static void arguments_of_the_wrong_type_are_named(void **state)
 	wire_map_i64(&arguments.map, &arguments.buf, "name", 5);
 	assert_error(world_call(world, 1, "job.show", end(&arguments), NULL), "invalid", 2, "name");
 	assert_error(world_call(world, 1, "job.show", none, NULL), "invalid", 2, "name");
-	assert_error(world_call(world, 1, "job.show", one_text(&arguments, "name", "a/b/c"), NULL), "invalid", 2, "name: ");
+	assert_error(world_call(world, 1, "job.show", one_text(&arguments, "name", "a/b/c"), NULL),
+		     "invalid", 2, "name: ");
 	begin(&arguments);
 	wire_map_i64(&arguments.map, &arguments.buf, "limit", 0);
 	assert_error(world_call(world, 1, "runs", end(&arguments), NULL), "range", 2, "limit");
-	assert_error(world_call(world, 1, "runs", one_text(&arguments, "after", "xyz"), NULL), "invalid", 2, "after");
-	assert_error(world_call(world, 1, "runs", one_text(&arguments, "node", "n9"), NULL), "not_found", 3, "n9");
+	assert_error(world_call(world, 1, "runs", one_text(&arguments, "after", "xyz"), NULL),
+		     "invalid", 2, "after");
+	assert_error(world_call(world, 1, "runs", one_text(&arguments, "node", "n9"), NULL),
+		     "not_found", 3, "n9");
 	assert_error(world_call(world, 1, "job.put", none, NULL), "invalid", 2, "definition");
 	begin(&arguments);
 	wire_map_text(&arguments.map, &arguments.buf, "run", "deadbeef");
@@ -188,7 +192,8 @@ static void job_ls_filters_by_name_group_and_state(void **state)
 	(void)world_call(world, 1, "job.ls", one_text(&arguments, "state", "paused"), &sequence);
 	assert_int_equal(world_reply_count(world, sequence, REPLY_ROW), 1);
 	assert_text(world_reply(world, sequence, REPLY_ROW, 0)->body, "name", "web/sync");
-	(void)world_call(world, 1, "job.ls", two_texts(&arguments, "name", "s?nc", "state", "idle,running"), &sequence);
+	(void)world_call(world, 1, "job.ls",
+			 two_texts(&arguments, "name", "s?nc", "state", "idle,running"), &sequence);
 	assert_int_equal(world_reply_count(world, sequence, REPLY_ROW), 1);
 	assert_text(world_reply(world, sequence, REPLY_ROW, 0)->body, "name", "sync");
 }
@@ -227,7 +232,8 @@ static void job_show_tells_set_next_and_definition(void **state)
 	struct arguments arguments;
 	struct wire_reader reader;
 	world_put_job(world, 1, "default/tick", EVERY_MINUTE);
-	const struct reply *reply = world_call(world, 2, "job.show", one_text(&arguments, "name", "tick"), NULL);
+	const struct reply *reply = world_call(world, 2, "job.show",
+					       one_text(&arguments, "name", "tick"), NULL);
 	assert_int_equal(reply->kind, REPLY_END);
 	assert_text(reply->body, "name", "tick");
 	assert_text(reply->body, "by", "ann");
@@ -237,7 +243,8 @@ static void job_show_tells_set_next_and_definition(void **state)
 	assert_int_equal(wire_get_i64(&reader) % 60000, 0);
 	assert_true(wire_map_find(reply->body, "definition", &reader));
 	assert_int_equal(wire_peek(&reader), WIRE_BIN);
-	assert_error(world_call(world, 2, "job.show", one_text(&arguments, "name", "tock"), NULL), "not_found", 3, "tock");
+	assert_error(world_call(world, 2, "job.show", one_text(&arguments, "name", "tock"), NULL),
+		     "not_found", 3, "tock");
 }
 
 static void a_checked_definition_changes_nothing(void **state)
@@ -270,10 +277,12 @@ static void a_removed_job_is_not_listed(void **state)
 	struct arguments arguments;
 	uint64_t sequence;
 	world_put_job(world, 0, "default/tick", EVERY_MINUTE);
-	assert_int_equal(world_call(world, 1, "job.rm", one_text(&arguments, "name", "tick"), NULL)->kind, REPLY_END);
+	assert_int_equal(world_call(world, 1, "job.rm", one_text(&arguments, "name", "tick"), NULL)->kind,
+			 REPLY_END);
 	(void)world_call(world, 2, "job.ls", none, &sequence);
 	assert_int_equal(world_reply_count(world, sequence, REPLY_ROW), 0);
-	assert_error(world_call(world, 1, "job.rm", one_text(&arguments, "name", "tick"), NULL), "not_found", 3, "tick");
+	assert_error(world_call(world, 1, "job.rm", one_text(&arguments, "name", "tick"), NULL),
+		     "not_found", 3, "tick");
 }
 
 /* ---- runs ---- */
@@ -320,23 +329,28 @@ static void wait_knows_full_names_and_short_ids_and_times_out(void **state)
 	char name[RUN_NAME_BYTES_MAX + 1], run_short[16];
 	world_put_job(world, 0, "default/tick", "@manual");
 	world_set_run(world, 5000, 0);
-	const struct reply *run = world_call(world, 1, "run", one_text(&arguments, "name", "tick"), NULL);
+	const struct reply *run = world_call(world, 1, "run", one_text(&arguments, "name", "tick"),
+					     NULL);
 	get_text(run->body, "run", name, sizeof(name));
 	get_text(run->body, "short", run_short, sizeof(run_short));
 	begin(&arguments);
 	wire_map_text(&arguments.map, &arguments.buf, "run", run_short);
 	wire_map_i64(&arguments.map, &arguments.buf, "timeout_ms", 1000);
 	assert_error(world_call(world, 2, "wait", end(&arguments), NULL), "timeout", 7, "not over");
-	const struct reply *reply = world_call(world, 2, "wait", one_text(&arguments, "run", name), NULL);
+	const struct reply *reply = world_call(world, 2, "wait", one_text(&arguments, "run", name),
+					       NULL);
 	assert_text(reply->body, "verdict", "ran-ok");
 	/* Over already: at once. */
 	reply = world_call(world, 1, "wait", one_text(&arguments, "run", run_short), NULL);
 	assert_text(reply->body, "verdict", "ran-ok");
 	/* A fire's name, without shard and attempt, will do. */
 	*strrchr(name, '/') = '\0';
-	assert_text(world_call(world, 1, "wait", one_text(&arguments, "run", name), NULL)->body, "verdict", "ran-ok");
-	assert_error(world_call(world, 1, "wait", one_text(&arguments, "run", "tick@yesterday"), NULL), "invalid", 2, "JOB@TIME");
-	assert_error(world_call(world, 1, "wait", one_text(&arguments, "run", "nonsense!"), NULL), "invalid", 2, "short id");
+	assert_text(world_call(world, 1, "wait", one_text(&arguments, "run", name), NULL)->body,
+		    "verdict", "ran-ok");
+	assert_error(world_call(world, 1, "wait", one_text(&arguments, "run", "tick@yesterday"), NULL),
+		     "invalid", 2, "JOB@TIME");
+	assert_error(world_call(world, 1, "wait", one_text(&arguments, "run", "nonsense!"), NULL),
+		     "invalid", 2, "short id");
 }
 
 static void runs_come_newest_first_and_page_without_gap_or_repeat(void **state)
@@ -357,8 +371,8 @@ static void runs_come_newest_first_and_page_without_gap_or_repeat(void **state)
 			wire_map_text(&arguments.map, &arguments.buf, "after", token);
 		const struct reply *reply = world_call(world, 1, "runs", end(&arguments), &sequence);
 		for (uint32_t i = 0; i < world_reply_count(world, sequence, REPLY_ROW); i++) {
-			int64_t due_ms =
-			        wire_map_find_i64(world_reply(world, sequence, REPLY_ROW, i)->body, "due_at", 0);
+			int64_t due_ms = wire_map_find_i64(
+				world_reply(world, sequence, REPLY_ROW, i)->body, "due_at", 0);
 			if (before_ms != INT64_MAX)
 				assert_int_equal(before_ms - due_ms, 1000);
 			before_ms = due_ms;
@@ -384,12 +398,15 @@ static void runs_filter_by_verdict_node_and_time(void **state)
 	(void)world_call(world, 2, "runs", one_text(&arguments, "verdict", "failed,timeout"), &sequence);
 	uint32_t failed_count = world_reply_count(world, sequence, REPLY_ROW);
 	assert_true(failed_count >= 3 && failed_count <= 5);
-	(void)world_call(world, 2, "runs", two_texts(&arguments, "verdict", "failed", "job", "other"), &sequence);
+	(void)world_call(world, 2, "runs",
+			 two_texts(&arguments, "verdict", "failed", "job", "other"), &sequence);
 	assert_int_equal(world_reply_count(world, sequence, REPLY_ROW), 0);
 	uint32_t by_node = 0;
-	const char *const names[] = { "n1", "n2", "n3" };
+	const char *const names[] = {"n1", "n2", "n3"};
 	for (int i = 0; i < 3; i++) {
-		(void)world_call(world, 2, "runs", two_texts(&arguments, "verdict", "failed", "node", names[i]), &sequence);
+		(void)world_call(world, 2, "runs",
+				 two_texts(&arguments, "verdict", "failed", "node", names[i]),
+				 &sequence);
 		by_node += world_reply_count(world, sequence, REPLY_ROW);
 	}
 	assert_true(by_node >= failed_count);
@@ -408,10 +425,12 @@ static void kill_answers_when_the_run_is_dead(void **state)
 	char name[RUN_NAME_BYTES_MAX + 1];
 	world_put_job(world, 0, "default/tick", "@manual");
 	world_set_run(world, 60000, 0);
-	get_text(world_call(world, 1, "run", one_text(&arguments, "name", "tick"), NULL)->body, "run", name, sizeof(name));
+	get_text(world_call(world, 1, "run", one_text(&arguments, "name", "tick"), NULL)->body,
+		 "run", name, sizeof(name));
 	world_advance_ms(world, 2000);
 	for (uint32_t asked = 0; asked < 3; asked++) {
-		const struct reply *reply = world_call(world, asked, "kill", one_text(&arguments, "run", name), NULL);
+		const struct reply *reply = world_call(world, asked, "kill",
+						       one_text(&arguments, "run", name), NULL);
 		if (asked == 0) {
 			assert_int_equal(reply->kind, REPLY_END);
 			assert_text(reply->body, "verdict", "killed");
@@ -437,7 +456,8 @@ static void cancel_releases_what_has_not_started_and_refuses_what_has(void **sta
 	world_advance_ms(world, due_ms - 500 - world_utc_ms(world));
 	(void)world_call(world, 1, "runs", none, &sequence);
 	get_text(world_reply(world, sequence, REPLY_ROW, 0)->body, "run", name, sizeof(name));
-	const struct reply *reply = world_call(world, 2, "cancel", one_text(&arguments, "run", name), NULL);
+	const struct reply *reply = world_call(world, 2, "cancel",
+					       one_text(&arguments, "run", name), NULL);
 	assert_int_equal(reply->kind, REPLY_END);
 	assert_text(reply->body, "verdict", "skipped");
 	/* The next one is left to start. */
@@ -445,7 +465,8 @@ static void cancel_releases_what_has_not_started_and_refuses_what_has(void **sta
 	(void)world_call(world, 1, "runs", one_text(&arguments, "state", "started"), &sequence);
 	assert_int_equal(world_reply_count(world, sequence, REPLY_ROW), 1);
 	get_text(world_reply(world, sequence, REPLY_ROW, 0)->body, "run", name, sizeof(name));
-	assert_error(world_call(world, 2, "cancel", one_text(&arguments, "run", name), NULL), "stale", 5, "too late");
+	assert_error(world_call(world, 2, "cancel", one_text(&arguments, "run", name), NULL),
+		     "stale", 5, "too late");
 }
 
 /* ---- logs ---- */
@@ -457,10 +478,12 @@ static void logs_of_a_run_end_with_its_verdict(void **state)
 	uint64_t sequence;
 	char name[RUN_NAME_BYTES_MAX + 1];
 	world_put_job(world, 0, "default/tick", "@manual");
-	get_text(world_call(world, 1, "run", one_text(&arguments, "name", "tick"), NULL)->body, "run", name, sizeof(name));
+	get_text(world_call(world, 1, "run", one_text(&arguments, "name", "tick"), NULL)->body,
+		 "run", name, sizeof(name));
 	world_advance_ms(world, 2000);
 	for (uint32_t asked = 0; asked < 3; asked++) {
-		const struct reply *reply = world_call(world, asked, "logs", one_text(&arguments, "run", name), &sequence);
+		const struct reply *reply = world_call(world, asked, "logs",
+						       one_text(&arguments, "run", name), &sequence);
 		assert_int_equal(reply->kind, REPLY_END);
 		assert_int_equal(world_reply_count(world, sequence, REPLY_ROW), 3);
 		assert_text(world_reply(world, sequence, REPLY_ROW, 0)->body, "stream", "o");
@@ -472,7 +495,8 @@ static void logs_of_a_run_end_with_its_verdict(void **state)
 	wire_map_i64(&arguments.map, &arguments.buf, "tail", 4);
 	(void)world_call(world, 2, "logs", end(&arguments), &sequence);
 	assert_int_equal(world_reply_count(world, sequence, REPLY_ROW), 5);
-	assert_error(world_call(world, 2, "logs", one_text(&arguments, "job", "tock"), NULL), "not_found", 3, "tock");
+	assert_error(world_call(world, 2, "logs", one_text(&arguments, "job", "tock"), NULL),
+		     "not_found", 3, "tock");
 }
 
 static void followed_logs_of_a_job_go_on_to_the_next_run(void **state)
@@ -521,11 +545,13 @@ static void more_lines_than_one_step_can_tell_come_all_and_in_order(void **state
 	world_advance_ms(world, 2000);
 	world_set_output_lines(world, 5000);
 	for (uint32_t asked = 0; asked < 3; asked++) {
-		const struct reply *reply = world_call(world, asked, "logs", one_text(&arguments, "job", "tick"), &sequence);
+		const struct reply *reply = world_call(
+			world, asked, "logs", one_text(&arguments, "job", "tick"), &sequence);
 		assert_int_equal(reply->kind, REPLY_END);
 		assert_int_equal(world_reply_count(world, sequence, REPLY_ROW), 5001);
 		struct wire_reader reader;
-		assert_true(wire_map_find(world_reply(world, sequence, REPLY_ROW, 4999)->body, "text", &reader));
+		assert_true(wire_map_find(world_reply(world, sequence, REPLY_ROW, 4999)->body,
+					  "text", &reader));
 		struct slice text = wire_get_bin(&reader, 16);
 		assert_int_equal(text.bytes, 4);
 		assert_memory_equal(text.data, "4999", 4);
@@ -582,7 +608,8 @@ static void next_merges_the_fires_of_all_jobs(void **state)
 	assert_int_equal(world_reply_count(world, sequence, REPLY_ROW), 10);
 	int64_t before_ms = 0;
 	for (uint32_t i = 0; i < 10; i++) {
-		int64_t t_ms = wire_map_find_i64(world_reply(world, sequence, REPLY_ROW, i)->body, "t_at", 0);
+		int64_t t_ms = wire_map_find_i64(world_reply(world, sequence, REPLY_ROW, i)->body,
+						 "t_at", 0);
 		if (before_ms != 0)
 			assert_int_equal(t_ms - before_ms, 30000);
 		before_ms = t_ms;
@@ -622,9 +649,10 @@ static void without_a_voter_reads_are_answered_as_incomplete_and_changes_refused
 	assert_int_equal(world_reply_count(world, sequence, REPLY_ROW), 1);
 	reply = world_call(world, 1, "job.show", one_text(&arguments, "name", "tick"), NULL);
 	assert_false(wire_map_find_bool(reply->body, "complete", true));
-	assert_error(world_call(world, 1, "job.pause", one_text(&arguments, "name", "tick"), NULL), "no_majority", 6,
-	             "in reach");
-	assert_error(world_call(world, 2, "run", one_text(&arguments, "name", "tick"), NULL), "no_majority", 6, "in reach");
+	assert_error(world_call(world, 1, "job.pause", one_text(&arguments, "name", "tick"), NULL),
+		     "no_majority", 6, "in reach");
+	assert_error(world_call(world, 2, "run", one_text(&arguments, "name", "tick"), NULL),
+		     "no_majority", 6, "in reach");
 	assert_int_equal(world_call(world, 2, "status", none, NULL)->kind, REPLY_END);
 	assert_int_equal(world_call(world, 2, "node.ls", none, NULL)->kind, REPLY_END);
 }
@@ -671,8 +699,12 @@ static void with_three_voters_each_agent_answers_and_one_may_die(void **state)
 	}
 	world_kill(world, 2);
 	world_advance_ms(world, 15000);
-	assert_int_equal(world_call(world, 0, "job.pause", one_text(&arguments, "name", "tick"), NULL)->kind, REPLY_END);
-	assert_int_equal(world_call(world, 1, "job.resume", one_text(&arguments, "name", "tick"), NULL)->kind, REPLY_END);
+	assert_int_equal(
+		world_call(world, 0, "job.pause", one_text(&arguments, "name", "tick"), NULL)->kind,
+		REPLY_END);
+	assert_int_equal(
+		world_call(world, 1, "job.resume", one_text(&arguments, "name", "tick"), NULL)->kind,
+		REPLY_END);
 	(void)world_call(world, 1, "job.ls", none, &sequence);
 	assert_text(world_reply(world, sequence, REPLY_ROW, 0)->body, "state", "idle");
 }
@@ -710,8 +742,8 @@ int main(void)
 		THREE(without_a_voter_reads_are_answered_as_incomplete_and_changes_refused),
 		THREE(a_request_whose_agent_dies_is_answered_as_broken),
 		THREE(a_silent_agent_is_named_when_time_is_up),
-		cmocka_unit_test_setup_teardown(with_three_voters_each_agent_answers_and_one_may_die, open_voters,
-		                                close_world),
+		cmocka_unit_test_setup_teardown(with_three_voters_each_agent_answers_and_one_may_die,
+						open_voters, close_world),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -26,7 +26,8 @@ static int close_world(void **state)
 
 static bool sums_are_equal(struct world *world, uint32_t a, uint32_t b)
 {
-	return memcmp(world_node(world, a)->sums, world_node(world, b)->sums, ARC_COUNT * sizeof(uint64_t[2])) == 0;
+	return memcmp(world_node(world, a)->sums, world_node(world, b)->sums,
+		      ARC_COUNT * sizeof(uint64_t[2])) == 0;
 }
 
 static void put_jobs(struct world *world, const char *head, uint32_t count)
@@ -44,7 +45,7 @@ static void the_order_of_changes_does_not_change_a_sum(void **state)
 	struct world *world = *state;
 	struct node *a = world_node(world, 0);
 	struct node *b = world_node(world, 1);
-	struct id128 first = { { 1 } }, second = { { 2 } };
+	struct id128 first = {{1}}, second = {{2}};
 	sync_count(a, 7, first, 0, 1);
 	sync_count(a, 7, second, 0, 5);
 	sync_count(a, 7, first, 1, 2);
@@ -95,11 +96,13 @@ static void a_newer_version_replaces_the_older_one(void **state)
 	struct wire_map map = wire_map_begin(&arguments);
 	wire_map_text(&map, &arguments, "name", "job-0");
 	wire_map_end(&map, &arguments);
-	assert_int_equal(world_call(world, 0, "job.pause", buf_slice(&arguments), NULL)->kind, REPLY_END);
+	assert_int_equal(world_call(world, 0, "job.pause", buf_slice(&arguments), NULL)->kind,
+			 REPLY_END);
 	world_cut(world, 1, false);
 	world_advance_ms(world, 60000);
 	struct def_value value;
-	assert_int_equal(catalog_read(world_node(world, 1), hash_id(slice_str("default/job-0")), &value), ERR_OK);
+	assert_int_equal(catalog_read(world_node(world, 1), hash_id(slice_str("default/job-0")), &value),
+			 ERR_OK);
 	assert_true(value.is_paused);
 	assert_int_equal(value.counter, 2);
 	assert_true(sums_are_equal(world, 0, 1));
