@@ -4,6 +4,8 @@
 #include <assert.h>
 #include <string.h>
 
+#include "proto/text.h"
+
 static_assert(sizeof(struct job) <= JOB_BYTES_MAX, "a job costs at most JOB_BYTES_MAX");
 
 static uint32_t job_bucket(const struct job_table *table, struct id128 id)
@@ -82,6 +84,7 @@ void job_note_last(struct job *job, const struct run_record *record)
 	job->last_start_ms = record->started_ms;
 	job->last_duration_ms = record->duration_us > 0 ? (uint32_t)(record->duration_us / 1000) : 0;
 	job->last_verdict = (uint8_t)record->verdict;
+	text_copy(job->last_reason, sizeof(job->last_reason), record->reason);
 	job->last_executor_short = id128_is_zero(record->executor) ? 0 : id128_short(record->executor);
 }
 

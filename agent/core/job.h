@@ -13,6 +13,7 @@
 #define JOB_NONE UINT32_MAX
 #define JOB_BYTES_MAX 256u
 #define JOB_HISTORY 8u
+#define JOB_REASON_BYTES 24u
 
 /* Where the planning of the job's next fire stands (at the proposer). */
 enum job_plan {
@@ -60,6 +61,7 @@ struct job {
 	int64_t last_start_ms;
 	uint32_t last_duration_ms;
 	uint64_t last_executor_short;
+	char last_reason[JOB_REASON_BYTES]; /* in the verdict's parenthesis, cut to what a row shows */
 	uint32_t ok_count;
 	uint32_t bad_count;
 };

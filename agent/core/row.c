@@ -252,6 +252,7 @@ static void row_last(struct node *node, struct wire_map *map, struct buf *out,
 	row_time(map, out, "last_start_at", job->last_start_ms);
 	row_text(map, out, "last_verdict",
 		 has_last ? verdict_word((enum verdict)job->last_verdict) : "");
+	row_text(map, out, "last_reason", has_last ? job->last_reason : "");
 	const struct member *member = job->last_executor_short == 0
 					      ? NULL
 					      : swim_member_find_short(node->swim,
