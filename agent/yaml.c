@@ -322,7 +322,9 @@ enum err yaml_parse(struct slice text, const char *file, yaml_on_document on_doc
 	yaml_parser_t parser;
 	if (!yaml_parser_initialize(&parser))
 		return problem_set(problem, ERR_NO_MEMORY, "%s: out of memory", file);
-	yaml_parser_set_input_string(&parser, text.data, text.bytes);
+	/* An empty file is a slice without memory, which libyaml takes for a bug of ours. */
+	static const uint8_t nothing[1];
+	yaml_parser_set_input_string(&parser, text.bytes > 0 ? text.data : nothing, text.bytes);
 	yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING);
 	struct yaml_walk walk = {.file = file, .problem = problem};
 	void *memory = malloc(YAML_DOCUMENT_BYTES_MAX);

@@ -74,6 +74,15 @@ static void test_map(void **state)
 	assert_int_equal(seen.count, 1);
 }
 
+static void test_empty(void **state)
+{
+	(void)state;
+	struct seen seen = {0};
+	const struct slice nothing = {0};
+	assert_int_equal(yaml_parse(nothing, "f", on_document, &seen, NULL), ERR_OK);
+	assert_int_equal(seen.count, 0);
+}
+
 static void test_documents(void **state)
 {
 	(void)state;
@@ -243,6 +252,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		{"maps, lists and scalars become msgpack in their order", test_map, NULL, NULL,
 		 NULL},
+		{"a file without a byte has no document", test_empty, NULL, NULL, NULL},
 		{"several documents come one by one, empty ones do not", test_documents, NULL, NULL,
 		 NULL},
 		{"only plain empty values, ~ and null are nil", test_nil_and_text, NULL, NULL,
