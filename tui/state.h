@@ -151,6 +151,9 @@ struct state {
 
 	enum place view; /* one of the four */
 	enum place view_before;
+	bool is_log_over;     /* the log was opened from a row by `l`: leaving it goes back there */
+	enum place under_log; /* that view */
+	int page_count_under_log;
 	struct cursor cursors[PLACE_VIEW_COUNT];
 	struct page pages[PAGES_MAX];
 	int page_count;

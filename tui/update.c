@@ -86,6 +86,7 @@ void update_go(struct state *state, enum place view, int64_t now_mono_ms)
 	if (view != state->view)
 		state->view_before = state->view;
 	state->page_count = 0;
+	state->is_log_over = false;
 	state->view = view;
 	state->order.is_stale = true;
 	state->log.is_wanted = view == PLACE_LOGS && state->log.source[0] != '\0';
@@ -162,10 +163,27 @@ const struct job_row *update_selected_job(struct state *state)
 	return model_job(&state->model, run->job);
 }
 
+/* The log of a row is left like its detail: back to the row, and no key quits from there. */
+static void open_log_over(struct state *state, int64_t now_mono_ms)
+{
+	if (state_place(state) == PLACE_LOGS)
+		return;
+	state->under_log = state->view;
+	state->page_count_under_log = state->page_count;
+	update_log_open(state, now_mono_ms);
+	state->is_log_over = true;
+}
+
 static void go_back(struct state *state, bool may_quit, int64_t now_mono_ms)
 {
 	if (state->page_count > 0) {
 		state->page_count--;
+		state->order.is_stale = true;
+		order_refresh(state, now_mono_ms);
+	} else if (state->is_log_over) {
+		int page_count = state->page_count_under_log;
+		update_go(state, state->under_log, now_mono_ms);
+		state->page_count = page_count;
 		state->order.is_stale = true;
 		order_refresh(state, now_mono_ms);
 	} else if (may_quit) {
@@ -380,7 +398,7 @@ static bool screen_key(struct state *state, enum action action, const struct key
 		update_act(state, action, now_mono_ms);
 		return true;
 	case ACTION_LOG:
-		update_log_open(state, now_mono_ms);
+		open_log_over(state, now_mono_ms);
 		return true;
 	default:
 		return false;

@@ -25,11 +25,13 @@ static void describe_selected(struct state *state, char ret_text[VIEW_TEXT_BYTES
 	case PLACE_LOGS:
 		if (state->log.is_following)
 			(void)snprintf(ret_text, VIEW_TEXT_BYTES,
-				       "%s. Up k PgUp stop it, F or G go on.  /search  n N  w wrap",
-				       state->log.has_ended ? "the end" : "following");
+				       "%s. Up k PgUp stop it, F or G go on.  /search  n N  w wrap%s",
+				       state->log.has_ended ? "the end" : "following",
+				       state->is_log_over ? "  Esc back" : "");
 		else
 			(void)snprintf(ret_text, VIEW_TEXT_BYTES,
-				       "held. F or G follow again.  /search  n N  w wrap");
+				       "held. F or G follow again.  /search  n N  w wrap%s",
+				       state->is_log_over ? "  Esc back" : "");
 		return;
 	case PLACE_RUN:
 		(void)snprintf(ret_text, VIEW_TEXT_BYTES,

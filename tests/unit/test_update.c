@@ -395,6 +395,26 @@ static void log_of_a_row_follows_holds_and_follows_again(void **unused)
 	data_free(state);
 }
 
+static void log_of_a_row_is_left_to_that_row(void **unused)
+{
+	(void)unused;
+	struct state *state = data_state(12, 80);
+	press(state, "jlq");
+	assert_false(state->is_quitting);
+	assert_int_equal(state_place(state), PLACE_JOBS);
+	assert_string_equal(selected_key(state), "billing/invoice-pdf");
+	press(state, "\nl\x1b");
+	assert_int_equal(state_place(state), PLACE_JOB);
+	press(state, "\x1b");
+	assert_int_equal(state_place(state), PLACE_JOBS);
+	/* The view of the key 4 is a view as the others are. */
+	press(state, "l4");
+	assert_int_equal(state->view, PLACE_LOGS);
+	press(state, "14q");
+	assert_true(state->is_quitting);
+	data_free(state);
+}
+
 static void help_closes_and_lets_no_key_act(void **unused)
 {
 	(void)unused;
@@ -480,6 +500,7 @@ int main(void)
 		cmocka_unit_test(search_goes_to_the_hit_and_escape_goes_back),
 		cmocka_unit_test(detail_asks_for_the_job_and_escape_leaves_it),
 		cmocka_unit_test(log_of_a_row_follows_holds_and_follows_again),
+		cmocka_unit_test(log_of_a_row_is_left_to_that_row),
 		cmocka_unit_test(help_closes_and_lets_no_key_act),
 		cmocka_unit_test(cancel_twice_quits),
 		cmocka_unit_test(random_keys_in_read_only_send_no_act),
