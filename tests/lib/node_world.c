@@ -1,14 +1,12 @@
 /* Whole nodes in one process; see the header. */
 #include "tests/lib/node_world.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
+#include <assert.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-
-#include <cmocka.h>
 
 #include "agent/core/effect.h"
 #include "proto/hash.h"
@@ -75,7 +73,7 @@ int64_t world_utc_ms(const struct world *world)
 static void *copy_bytes(struct slice bytes)
 {
 	uint8_t *copy = malloc(bytes.bytes + 1);
-	assert_non_null(copy);
+	assert(copy != NULL);
 	if (bytes.bytes > 0)
 		memcpy(copy, bytes.data, bytes.bytes);
 	return copy;
@@ -84,7 +82,7 @@ static void *copy_bytes(struct slice bytes)
 static void push(struct world *world, uint32_t to, int64_t at_us, const struct event *event)
 {
 	struct pending *pending = malloc(sizeof(*pending));
-	assert_non_null(pending);
+	assert(pending != NULL);
 	*pending = (struct pending){.at_us = at_us, .number = ++world->number, .to = to, .event = *event};
 	pending->bytes = copy_bytes(event->bytes);
 	pending->event.bytes.data = pending->bytes;
@@ -219,7 +217,7 @@ static void obey(struct world *world, uint32_t host, const struct runner_order *
 static void read_output(struct world *world, uint32_t host, const struct effect *effect)
 {
 	uint8_t *memory = malloc(1 << 20);
-	assert_non_null(memory);
+	assert(memory != NULL);
 	struct buf lines;
 	buf_init(&lines, memory, 1 << 20);
 	wire_put_array(&lines, world->line_count);
@@ -245,17 +243,19 @@ static void keep_reply(struct world *world, uint32_t host, const struct effect *
 	uint8_t *bytes = copy_bytes(effect->bytes);
 	struct wire_reader reader;
 	wire_reader_init(&reader, slice_of(bytes, effect->bytes.bytes));
-	assert_int_equal(wire_get_array(&reader, 4), 4);
-	assert_int_equal(wire_get_u64(&reader), 1);
-	assert_true(world->reply_count < REPLIES_MAX);
+	uint32_t count = wire_get_array(&reader, 4);
+	uint64_t version = wire_get_u64(&reader);
+	assert(count == 4);
+	assert(version == 1);
+	assert(world->reply_count < REPLIES_MAX);
 	struct reply *reply = &world->replies[world->reply_count++];
 	reply->node = host;
 	reply->client = effect->reply.client;
 	reply->sequence = wire_get_u64(&reader);
 	reply->kind = (enum reply_kind)wire_get_u64_max(&reader, REPLY_PROGRESS);
-	assert_int_equal(wire_peek(&reader), WIRE_MAP);
+	assert(wire_peek(&reader) == WIRE_MAP);
 	struct slice body = wire_get_raw(&reader);
-	assert_int_equal(wire_reader_end(&reader), ERR_OK);
+	assert(wire_reader_end(&reader) == ERR_OK);
 	reply->body = slice_of(copy_bytes(body), body.bytes);
 	free(bytes);
 }
@@ -279,8 +279,9 @@ static void apply(struct world *world, uint32_t host, const struct effect *effec
 		read_output(world, host, effect);
 		break;
 	case EFFECT_EXIT:
-		fail_msg("node %u exits: %.*s", host, (int)effect->bytes.bytes,
-			 (const char *)effect->bytes.data);
+		(void)fprintf(stderr, "node %u exits: %.*s\n", host, (int)effect->bytes.bytes,
+			      (const char *)effect->bytes.data);
+		abort();
 		break;
 	case EFFECT_CLIENT_CLOSE:
 	case EFFECT_OUTPUT_STOP:
@@ -298,7 +299,8 @@ static void commit(struct host *host)
 	struct store_batch *batch = store_overlay_take(host->overlay);
 	if (batch == NULL)
 		return;
-	assert_int_equal(host->backend->commit(host->backend->context, batch, &problem), ERR_OK);
+	enum err err = host->backend->commit(host->backend->context, batch, &problem);
+	assert(err == ERR_OK);
 	store_overlay_committed(host->overlay, batch);
 	store_batch_free(batch);
 }
@@ -357,7 +359,7 @@ void world_advance_ms(struct world *world, int64_t ms)
 	int64_t limit_us = world->now_us + ms * 1000;
 	uint32_t count = 0;
 	while (do_next(world, limit_us))
-		assert_true(++count < 5000000); /* a node that is always due would hold the world */
+		assert(++count < 5000000); /* a node that is always due would hold the world */
 	world->now_us = limit_us;
 }
 
@@ -393,13 +395,14 @@ static void host_open(struct world *world, uint32_t index, uint32_t voter_count)
 	host->memory_bytes = node_bytes(config);
 	host->memory = mmap(NULL, host->memory_bytes, PROT_READ | PROT_WRITE,
 			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	assert_true(host->memory != MAP_FAILED);
+	assert(host->memory != MAP_FAILED);
 	host->effects.items = malloc(EFFECTS_MAX * sizeof(*host->effects.items));
 	buf_init(&host->effects.arena, malloc(EFFECTS_ARENA_BYTES), EFFECTS_ARENA_BYTES);
-	assert_true(host->effects.items != NULL && host->effects.arena.data != NULL);
+	assert(host->effects.items != NULL);
+	assert(host->effects.arena.data != NULL);
 	host->backend = store_mem_new();
 	host->overlay = store_overlay_new(host->backend);
-	assert_non_null(host->overlay);
+	assert(host->overlay != NULL);
 	host->node = node_init(host->memory, config, store_overlay_view(host->overlay), &world->zones);
 	host->is_up = true;
 	struct event started = {.type = EVENT_STARTED};
@@ -414,9 +417,9 @@ static void host_open(struct world *world, uint32_t index, uint32_t voter_count)
 struct world *world_open(uint32_t node_count, uint32_t voter_count)
 {
 	struct world *world = calloc(1, sizeof(*world));
-	assert_non_null(world);
+	assert(world != NULL);
 	world->replies = calloc(REPLIES_MAX, sizeof(*world->replies));
-	assert_non_null(world->replies);
+	assert(world->replies != NULL);
 	world->now_us = 1000000;
 	world->run_ms = 50;
 	world->line_count = 2;
@@ -451,8 +454,7 @@ void world_close(struct world *world)
 		free(pending->bytes);
 		free(pending);
 	}
-	for (uint32_t i = 0; i < world->reply_count; i++)
-		free((void *)(uintptr_t)world->replies[i].body.data);
+	world_forget_replies(world);
 	free(world->replies);
 	free(world);
 }
@@ -515,7 +517,7 @@ uint64_t world_ask(struct world *world, uint32_t index, uint64_t client, const c
 {
 	size_t bytes_max = arguments.bytes + 256;
 	uint8_t *memory = malloc(bytes_max);
-	assert_non_null(memory);
+	assert(memory != NULL);
 	struct buf frame;
 	buf_init(&frame, memory, bytes_max);
 	uint64_t sequence = ++world->sequence;
@@ -527,10 +529,28 @@ uint64_t world_ask(struct world *world, uint32_t index, uint64_t client, const c
 		wire_put_raw(&frame, arguments);
 	else
 		wire_put_map(&frame, 0);
-	assert_false(frame.has_overflowed);
+	assert(!frame.has_overflowed);
 	world_ask_raw(world, index, client, buf_slice(&frame));
 	free(memory);
 	return sequence;
+}
+
+void world_frame(struct world *world, uint32_t from, uint32_t to, struct slice frame)
+{
+	const struct node_config *config = &world->hosts[from].config;
+	struct event event = {.type = EVENT_STREAM, .bytes = frame};
+	event.stream.node = config->id;
+	event.stream.boot = config->boot;
+	event.stream.connection = from + 1;
+	event.stream.from = config->address;
+	step(world, to, &event);
+}
+
+void world_forget_replies(struct world *world)
+{
+	for (uint32_t i = 0; i < world->reply_count; i++)
+		free((void *)(uintptr_t)world->replies[i].body.data);
+	world->reply_count = 0;
 }
 
 void world_client_gone(struct world *world, uint32_t index, uint64_t client)
@@ -573,8 +593,8 @@ const struct reply *world_call(struct world *world, uint32_t index, const char *
 			return end;
 		world_advance_ms(world, 10);
 	}
-	fail_msg("%s was not answered", verb);
-	return NULL;
+	(void)fprintf(stderr, "%s was not answered\n", verb);
+	abort();
 }
 
 void world_put_job(struct world *world, uint32_t index, const char *name, const char *cron)
@@ -597,6 +617,8 @@ void world_put_job(struct world *world, uint32_t index, const char *name, const 
 	const struct reply *end = world_call(world, index, "job.put", buf_slice(&arguments), NULL);
 	if (end->kind == REPLY_ERROR) {
 		struct slice why = wire_map_find_str(end->body, "message");
-		fail_msg("job.put %s: %.*s", name, (int)why.bytes, (const char *)why.data);
+		(void)fprintf(stderr, "job.put %s: %.*s\n", name, (int)why.bytes,
+			      (const char *)why.data);
+		abort();
 	}
 }

@@ -1,6 +1,6 @@
 /* A small world for whole nodes in one process: a virtual clock, a network without loss, stores in memory, runners that
  * do as they are told, and clients whose answers are kept. The simulator (tests/sim) is for faults; this is for what
- * people ask. Everything fails the running cmocka test at once if it can not be done. */
+ * people ask. What can not be done ends the program. */
 #ifndef TESTS_LIB_NODE_WORLD_H
 #define TESTS_LIB_NODE_WORLD_H
 
@@ -48,15 +48,18 @@ uint64_t world_ask(struct world *world, uint32_t index, uint64_t client, const c
 		   struct slice arguments);
 /* A frame as it is. */
 void world_ask_raw(struct world *world, uint32_t index, uint64_t client, struct slice frame);
+/* A frame of one agent at another, as it is. */
+void world_frame(struct world *world, uint32_t from, uint32_t to, struct slice frame);
+void world_forget_replies(struct world *world);
 void world_client_gone(struct world *world, uint32_t index, uint64_t client);
 /* The count-th reply (from 0) to a request with that kind; NULL: there is none. */
 const struct reply *world_reply(const struct world *world, uint64_t sequence, enum reply_kind kind,
 				uint32_t count);
 uint32_t world_reply_count(const struct world *world, uint64_t sequence, enum reply_kind kind);
-/* Asks, lets time pass, and returns the end or error; fails the test without one in 20 s. */
+/* Asks, lets time pass, and returns the end or error; ends the program without one in 20 s. */
 const struct reply *world_call(struct world *world, uint32_t index, const char *verb,
 			       struct slice arguments, uint64_t *ret_sequence);
-/* Puts a job by keys: cron text and a shell text; fails the test if that is refused. */
+/* Puts a job by keys: cron text and a shell text; ends the program if that is refused. */
 void world_put_job(struct world *world, uint32_t index, const char *name, const char *cron);
 
 #endif
