@@ -60,7 +60,8 @@ static void next_fires(const struct state *state, const struct job_row *job, int
 		int64_t at_ms = row_number(wire_get_i64(&reader));
 		size_t length = strlen(ret_text);
 		show_next(at_ms, now_utc_ms, clock);
-		if (at_ms != job->next_at)
+		/* The answer may be older than the row: what lies before the next fire has been. */
+		if (job->next_at != ROW_NONE && at_ms > job->next_at)
 			(void)snprintf(ret_text + length, VIEW_TEXT_BYTES - length, "  %s", clock);
 	}
 }
