@@ -584,13 +584,7 @@ void query_logs(struct node *node, const struct asker *asker, struct slice argum
 
 void query_at_logs(struct node *node, const struct asker *asker, struct slice arguments)
 {
-	struct slice text;
-	struct problem problem = {0};
 	struct run_key key;
-	if (!argument_text(node, asker, arguments, "run", RUN_NAME_BYTES_MAX, &text))
-		return;
-	if (query_find_run(node, text, &key, &problem) == ERR_OK)
+	if (argument_run_key(node, asker, arguments, &key))
 		logs_here(node, asker, arguments, &key);
-	else
-		answer_error(node, asker, &problem);
 }

@@ -237,6 +237,9 @@ query_handler query_job_ls, query_job_show, query_job_put, query_job_remove, que
 /* A run by full name, fire name or short id, among live and recent runs. ERR_NOT_FOUND, ERR_INVALID (form, or ambiguous). */
 MUST_CHECK enum err query_find_run(struct node *node, struct slice text, struct run_key *ret_key,
 				   struct problem *problem);
+/* The key that another agent sent with a request for a run of this node. */
+bool argument_run_key(struct node *node, const struct asker *asker, struct slice arguments,
+		      struct run_key *ret_key);
 void waits_on_run(struct node *node, const struct run_record *record);
 void waits_on_deadline(struct node *node);
 /* Where a request about a run is done. True: here, and ret_record is what is known of the run. False: it was passed on, or
@@ -245,7 +248,7 @@ bool query_route_run(struct node *node, const struct asker *asker, const char *v
 		     const char *at_verb, struct slice arguments, struct run_record *ret_record);
 /* Ends a request for lines whose node is not in reach: complete is false. */
 void logs_answer_missing(struct node *node, const struct asker *asker, struct id128 executor);
-/* The arguments with `run` in place of whatever named the run. In query->arguments. */
+/* The arguments with `run` and `key` in place of whatever named the run. In query->arguments. */
 struct slice arguments_with_run(struct node *node, struct slice arguments, const struct run_key *run);
 
 /* ---- query_runs.c ---- */

@@ -214,6 +214,8 @@ struct slice arguments_with_run(struct node *node, struct slice arguments, const
 	text_format_run(row_job_name(node, run->job), run, name, sizeof(name));
 	struct wire_map map = wire_map_begin(&out);
 	wire_map_text(&map, &out, "run", name);
+	wire_map_key(&map, &out, "key");
+	wire_put_run_key(&out, run);
 	struct wire_reader reader;
 	wire_reader_init(&reader, arguments);
 	uint32_t count = wire_get_map(&reader, UINT16_MAX);
@@ -223,7 +225,7 @@ struct slice arguments_with_run(struct node *node, struct slice arguments, const
 		struct slice key_text = wire_get_str(&reader, sizeof(key) - 1);
 		struct slice value = wire_get_raw(&reader);
 		if (!is_text || reader.err != ERR_OK || slice_equal(key_text, slice_str("run")) ||
-		    slice_equal(key_text, slice_str("job")))
+		    slice_equal(key_text, slice_str("key")) || slice_equal(key_text, slice_str("job")))
 			continue;
 		text_copy_slice(key, sizeof(key), key_text);
 		wire_map_key(&map, &out, key);
@@ -538,22 +540,44 @@ void query_cancel(struct node *node, const struct asker *asker, struct slice arg
 		cancel_here(node, asker, &record);
 }
 
-/* The run that another agent says is ours. One that has not come yet can still be revoked, so that it never starts. */
+bool argument_run_key(struct node *node, const struct asker *asker, struct slice arguments,
+		      struct run_key *ret_key)
+{
+	struct wire_reader reader;
+	if (wire_map_find(arguments, "key", &reader)) {
+		*ret_key = wire_get_run_key(&reader);
+		if (reader.err == ERR_OK)
+			return true;
+	}
+	struct problem problem;
+	problem_set(&problem, ERR_INVALID, "key: missing, or not a run's");
+	answer_error(node, asker, &problem);
+	return false;
+}
+
+/* The run that another agent says is ours. One that was not armed yet can be revoked all the same. */
 static bool find_own(struct node *node, const struct asker *asker, struct slice arguments,
 		     struct run_record *ret_record)
 {
-	struct slice text;
-	struct problem problem = {0};
 	struct run_key key;
-	if (!argument_text(node, asker, arguments, "run", RUN_NAME_BYTES_MAX, &text))
+	if (!argument_run_key(node, asker, arguments, &key))
 		return false;
-	if (query_find_run(node, text, &key, &problem) == ERR_OK &&
-	    ledger_read(node, &key, ret_record) == ERR_OK)
+	if (ledger_read(node, &key, ret_record) == ERR_OK)
 		return true;
-	if (problem.code == ERR_OK)
+	/* Only a voter knows of a run before its executor does. */
+	const struct arc_set *set = node_set(node, place_arc(key.job));
+	if (set == NULL || arc_set_find(set, asker->node) < 0) {
+		struct problem problem;
 		problem_set(&problem, ERR_NOT_FOUND, "run: not known on its node %s", node->config.name);
-	answer_error(node, asker, &problem);
-	return false;
+		answer_error(node, asker, &problem);
+		return false;
+	}
+	*ret_record = (struct run_record){.key = key,
+					  .state = RUN_CLAIMED,
+					  .executor = node->config.id,
+					  .exit_code = -1,
+					  .rss_bytes_max = -1};
+	return true;
 }
 
 void query_at_kill(struct node *node, const struct asker *asker, struct slice arguments)
