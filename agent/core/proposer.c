@@ -571,6 +571,9 @@ void proposer_on_deadline(struct node *node, uint32_t slot)
 	}
 	if (proposal->phase == PROPOSAL_BACKOFF)
 		proposer_run(node, index);
+	else if (proposal->refused_mask != 0)
+		/* Who refused this ballot will never take it, and who is silent may be dead: with the two there is no majority. */
+		proposer_backoff(node, index);
 	else
 		proposer_send(node, index);
 }
