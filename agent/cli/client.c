@@ -120,6 +120,13 @@ void client_close(struct client *client)
 	(void)growing_resize(client, 0);
 }
 
+static enum err client_closed(struct problem *problem)
+{
+	(void)problem_set(problem, ERR_CLOSED, "the agent closed the connection");
+	problem_hint(problem, "it may have been ended or restarted: its log says why; then try again");
+	return ERR_CLOSED;
+}
+
 static enum err send_all(struct client *client, struct slice bytes, int64_t deadline_ms,
 			 struct problem *problem)
 {
@@ -132,7 +139,7 @@ static enum err send_all(struct client *client, struct slice bytes, int64_t dead
 			continue;
 		}
 		if (count < 0 && errno != EAGAIN && errno != EINTR)
-			return problem_set(problem, ERR_CLOSED, "the agent closed the connection");
+			return client_closed(problem);
 		enum err err = wait_for(client, POLLOUT, deadline_ms, problem);
 		if (err != ERR_OK)
 			return err;
@@ -203,7 +210,7 @@ enum err client_receive(struct client *client, int64_t deadline_ms, struct reply
 		if (bytes < 0 && (errno == EAGAIN || errno == EINTR))
 			continue;
 		if (bytes <= 0)
-			return problem_set(problem, ERR_CLOSED, "the agent closed the connection");
+			return client_closed(problem);
 		err = frame_reader_feed(&client->reader, chunk, (size_t)bytes);
 		if (err != ERR_OK)
 			return problem_set(problem, ERR_INVALID,

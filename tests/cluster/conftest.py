@@ -64,6 +64,14 @@ def stat_of(pid):
     return None if words[0] == "Z" else words
 
 
+def has_ended(pid):
+    """True once all its descriptors are closed: a process that is ending still looks as if it listened."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
 class Cluster:
     """`count` agents n1.. with their runners, in a short directory (the path of a socket has few bytes)."""
 
@@ -108,7 +116,7 @@ class Cluster:
         assert pid is not None, f"{program} of {name} does not run"
         os.kill(pid, number)
         if number in (signal.SIGKILL, signal.SIGTERM):
-            wait_until(lambda: self.pid(name, program) is None, 15, f"the end of {program} of {name}", 0.01)
+            wait_until(lambda: has_ended(pid), 15, f"the end of {program} of {name}", 0.01)
 
     def start(self, name):
         """Starts what of it does not run, with the options of the first time, and waits until it answers."""
