@@ -109,6 +109,8 @@ static void executor_on_ended(struct node *node, const struct runner_report *rep
 	record->system_us = report->usage.system_us;
 	record->rss_bytes_max = report->usage.rss_bytes_max;
 	record->output_bytes = report->output_bytes;
+	/* The runner saw the end, perhaps long ago: the agent may have been away. */
+	record->ended_ms = report->ended_utc_ms;
 	executor_verdict(node, record, report);
 	if (report->cause == RUNNER_CAUSE_REVOKED) {
 		executor_over(node, slot, RUN_RELEASED);

@@ -102,6 +102,28 @@ static uint32_t manual_blocking(const struct node *node, const struct manual *ma
 	return RUN_NONE;
 }
 
+/* The run that this request id made already; ERR_NOT_FOUND. Runs that go on are looked at first: the history has
+ * one only once its executor told of it. */
+static enum err manual_find_run(struct node *node, uint32_t job, struct id128 id, struct run_key *ret_key,
+                                struct id128 *ret_executor)
+{
+	uint32_t link = node->jobs.jobs[job].run_first;
+	for (; link != 0; link = node->runs.runs[link - 1].job_next) {
+		const struct run_record *record = &node->runs.runs[link - 1].record;
+		if (!id128_equal(record->key.manual, id))
+			continue;
+		*ret_key = record->key;
+		*ret_executor = record->executor;
+		return ERR_OK;
+	}
+	struct run_record record;
+	enum err err = ledger_find_manual(node, node->jobs.jobs[job].id, id, ret_key);
+	*ret_executor = (struct id128){ { 0 } };
+	if (err == ERR_OK && ledger_read(node, ret_key, &record) == ERR_OK)
+		*ret_executor = record.executor;
+	return err;
+}
+
 static void manual_offer(struct node *node, struct manual *manual)
 {
 	struct job *job = &node->jobs.jobs[manual->job];
@@ -251,11 +273,8 @@ void manual_start(struct node *node, const struct asker *asker, struct id128 job
 		return;
 	}
 	struct run_key known;
-	if (ledger_find_manual(node, job_id, id, &known) == ERR_OK) {
-		struct manual repeated = { .asker = *asker, .is_waited = is_waited };
-		struct run_record record;
-		if (ledger_read(node, &known, &record) == ERR_OK)
-			repeated.executor = record.executor;
+	struct manual repeated = { .id = id, .asker = *asker, .is_waited = is_waited };
+	if (manual_find_run(node, job, id, &known, &repeated.executor) == ERR_OK) {
 		manual_answer(node, &repeated, &known);
 		return;
 	}

@@ -322,6 +322,23 @@ static void the_same_request_id_is_one_run(void **state)
 	assert_int_equal(world_reply_count(world, sequence, REPLY_ROW), 1);
 }
 
+static void a_request_repeated_while_its_run_goes_on_is_that_run(void **state)
+{
+	static const char *const names[] = {"default/a", "default/b", "default/c", "default/d", "default/e", "default/f"};
+	struct world *world = *state;
+	struct arguments arguments;
+	char first[RUN_NAME_BYTES_MAX + 1], second[RUN_NAME_BYTES_MAX + 1];
+	world_set_run(world, 30000, 0);
+	/* Of several jobs: on some node that is not the proposer, which has not told of its run yet. */
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		world_put_job(world, 0, names[i], "@manual");
+		struct slice asked = two_texts(&arguments, "name", names[i], "id", "deploy 7");
+		get_text(world_call(world, 0, "run", asked, NULL)->body, "run", first, sizeof(first));
+		get_text(world_call(world, 0, "run", asked, NULL)->body, "run", second, sizeof(second));
+		assert_string_equal(first, second);
+	}
+}
+
 static void wait_knows_full_names_and_short_ids_and_times_out(void **state)
 {
 	struct world *world = *state;
@@ -727,6 +744,7 @@ int main(void)
 		THREE(a_removed_job_is_not_listed),
 		THREE(run_and_wait_answers_with_the_verdict),
 		THREE(the_same_request_id_is_one_run),
+		THREE(a_request_repeated_while_its_run_goes_on_is_that_run),
 		THREE(wait_knows_full_names_and_short_ids_and_times_out),
 		THREE(runs_come_newest_first_and_page_without_gap_or_repeat),
 		THREE(runs_filter_by_verdict_node_and_time),
