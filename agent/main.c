@@ -1,4 +1,5 @@
 /* schedd: the agent, one on each host. Options, store, identity, keys, loop, exit code. */
+#include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
 #include <signal.h>
@@ -103,6 +104,18 @@ static enum err run_with_store(const struct config *config, struct store_backend
 	return err;
 }
 
+/* A directory is made for somebody who asked for a cluster; a mistyped --dir leaves nothing behind. */
+static enum err refuse_nothing_there(const struct config *config, struct problem *problem)
+{
+	if (config->is_init || config->seed_count > 0 || config->test_birth_count > 0 ||
+	    access(config->directory, F_OK) == 0 || errno != ENOENT)
+		return ERR_OK;
+	(void)problem_set(problem, ERR_INVALID,
+			  "the store in %s is new: it belongs to no cluster yet", config->directory);
+	problem_hint(problem, "--init makes a new cluster, --join ADDR:PORT enters one");
+	return ERR_INVALID;
+}
+
 static int run(const struct config *config)
 {
 	struct problem problem = {0};
@@ -112,8 +125,10 @@ static int run(const struct config *config)
 		.history_bytes = config->history_bytes,
 	};
 	struct store_backend *backend;
-	enum err err = store_lmdb_open(&options, &backend, &problem);
 	int code = EXIT_SUCCESS;
+	enum err err = refuse_nothing_there(config, &problem);
+	if (err == ERR_OK)
+		err = store_lmdb_open(&options, &backend, &problem);
 	if (err == ERR_OK) {
 		err = run_with_store(config, backend, &code, &problem);
 		store_lmdb_close(backend);

@@ -135,6 +135,7 @@ def test_a_new_store_wants_init_or_join_and_an_old_one_neither(tmp_path, start):
     code, _, err = run("--dir", tmp_path / "a")
     assert code == 2
     assert "belongs to no cluster yet" in err and "hint: --init makes a new cluster" in err
+    assert not (tmp_path / "a").exists()
     first = start("a", "--init").ready()
     assert first.stop() == 0
     second = start("a").ready()

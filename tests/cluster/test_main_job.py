@@ -2,6 +2,7 @@
 
 Jobs write what they did into files; these, and not what the agents say, are the truth that is compared with.
 """
+import datetime
 import collections
 import concurrent.futures
 import signal
@@ -244,6 +245,9 @@ def test_a_run_that_ends_while_its_agent_is_away_is_told_when_it_is_back(three):
     for run in mine:
         row = three.ctl("n1", "wait", run["short"], "--timeout", "20s", "--json").rows()[0]
         assert (row["verdict"], row["node"]) == ("ran-ok", "n2")
+        started_at, ended_at = (datetime.datetime.fromisoformat(row[key].replace("Z", "+00:00"))
+                                for key in ("started", "ended"))
+        assert abs((ended_at - started_at).total_seconds() - row["dur_ms"] / 1000) < 0.1, row
         assert "over" in three.ok("n1", "logs", run["short"]).out
     remove(three, names)
 
