@@ -280,6 +280,18 @@ void acceptor_on_frame(struct node *node, struct id128 from, uint32_t item_count
 	}
 }
 
+/* A definition that is accepted here, and of which there is no copy, may be decided: that is found out. */
+static void acceptor_finish_def(struct node *node, const struct register_key *cursor_key)
+{
+	struct slice bytes;
+	struct def_value copy;
+	uint64_t accepted = acceptor_def(node, cursor_key, &bytes);
+	uint64_t copied = catalog_read(node, cursor_key->key, &copy) == ERR_OK ? copy.counter : 0;
+	uint32_t job = accepted > copied ? job_add(&node->jobs, cursor_key->key, cursor_key->arc) : JOB_NONE;
+	if (job != JOB_NONE)
+		(void)proposer_start(node, job, REGISTER_DEF, 0, true);
+}
+
 void acceptor_on_start(struct node *node)
 {
 	uint8_t key_memory[64];
@@ -287,10 +299,14 @@ void acceptor_on_start(struct node *node)
 	buf_init(&key_bytes, key_memory, sizeof(key_memory));
 	while (node->store->next(node->store->context, TABLE_REGISTERS, buf_slice(&key_bytes), &key_bytes, NULL) ==
 	       ERR_OK) {
-		if (key_bytes.bytes != REGISTER_KEY_BYTES || key_memory[2] != REGISTER_CUR)
+		if (key_bytes.bytes != REGISTER_KEY_BYTES)
 			continue;
 		struct register_key key = { .arc = load_u16(key_memory), .kind = REGISTER_CUR };
 		memcpy(key.key.bytes, key_memory + 3, 16);
+		if (key_memory[2] == REGISTER_DEF)
+			acceptor_finish_def(node, &key);
+		if (key_memory[2] != REGISTER_CUR)
+			continue;
 		struct buf memory;
 		buf_init(&memory, node->scratch_value, WIDE_BYTES);
 		struct register_state state;

@@ -103,7 +103,7 @@ static void claim_fold(struct claim *claim, struct run_record *record)
 	claim->is_changed = true;
 	run_record_put(&claim->extra->ends, record);
 	claim->extra->ended[claim->extra->end_count++] =
-	        (struct proposal_end){ .run = record->key, .executor = record->executor };
+	        (struct proposal_end){ .run = record->key, .executor = record->executor, .state = record->state };
 	struct verdict_record verdict = { .job = record->key.job, .t_ms = record->key.t_ms,
 		                          .manual = record->key.manual, .from_ms = record->key.t_ms,
 		                          .fire_count = 1, .verdict = record->verdict,

@@ -253,6 +253,30 @@ static void executor_arm_new(struct node *node, struct id128 from, const struct 
 	executor_set_state(node, slot, RUN_ARMED);
 }
 
+/* True if the run is over here and was dropped from memory: what the store has as its last word, or that it is GONE, which
+ * starts nothing and counts as lost. */
+static bool executor_recall(struct node *node, const struct run_key *key, struct run_record *record)
+{
+	bool has_record = start_record_get(node->store, key) != START_NONE;
+	if (!has_record && !start_record_is_below_floor(node->store, key))
+		return false;
+	struct run_record held;
+	if (ledger_read(node, key, &held) == ERR_OK &&
+	    (has_record ? run_state_is_final(held.state) : held.state > RUN_LOST)) {
+		*record = held;
+	} else {
+		record->key = *key;
+		record->state = RUN_ENDED;
+		record->exit_code = -1;
+		record->rss_bytes_max = -1;
+		record->verdict = VERDICT_LOST;
+		text_copy(record->reason, sizeof(record->reason), "unknown");
+		record->ended_ms = node->cluster_ms;
+	}
+	record->executor = node->config.id;
+	return true;
+}
+
 void executor_arm(struct node *node, struct id128 from, const struct arm *arm)
 {
 	uint32_t slot = run_find(&node->runs, &arm->run);
@@ -269,28 +293,11 @@ void executor_arm(struct node *node, struct id128 from, const struct arm *arm)
 		return;
 	}
 
-	enum start_state state = start_record_get(node->store, &arm->run);
-	struct run_record record = { .key = arm->run, .state = RUN_ENDED, .executor = node->config.id,
-		                     .def_counter = arm->def_counter, .claimed_ms = arm->claimed_ms, .exit_code = -1,
-		                     .rss_bytes_max = -1, .verdict = VERDICT_LOST, .reason = "unknown",
-		                     .ended_ms = node->cluster_ms };
-	if (state != START_NONE) {
-		/* Over already, and dropped from memory: the store has its last word. */
-		struct run_record held;
-		if (ledger_read(node, &arm->run, &held) == ERR_OK && run_state_is_final(held.state))
-			record = held;
-		record.executor = node->config.id;
+	struct run_record record = { .def_counter = arm->def_counter, .claimed_ms = arm->claimed_ms };
+	if (executor_recall(node, &arm->run, &record))
 		executor_answer(node, from, &record);
-		return;
-	}
-	if (start_record_is_below_floor(node->store, &arm->run)) {
-		struct run_record held;
-		if (ledger_read(node, &arm->run, &held) == ERR_OK && held.state > RUN_LOST)
-			record = held;
-		executor_answer(node, from, &record); /* GONE: starts nothing, and counts as lost */
-		return;
-	}
-	executor_arm_new(node, from, arm);
+	else
+		executor_arm_new(node, from, arm);
 }
 
 /* Times that can be reckoned with; a run has a job. */
@@ -336,11 +343,9 @@ void executor_revoke(struct node *node, struct id128 from, const struct revoke *
 		executor_answer(node, from, &record);
 		return;
 	}
-	if (start_record_get(node->store, &revoke->run) != START_NONE ||
-	    start_record_is_below_floor(node->store, &revoke->run)) {
-		struct run_record held;
-		if (ledger_read(node, &revoke->run, &held) == ERR_OK)
-			executor_answer(node, from, &held);
+	struct run_record past = { 0 };
+	if (executor_recall(node, &revoke->run, &past)) {
+		executor_answer(node, from, &past);
 		return;
 	}
 	/* Never heard of: only a recorded `released` proves that it never starts. */

@@ -229,7 +229,7 @@ static void proposer_adopt_extra(const struct register_state *base, struct propo
 			break;
 		run_record_put(&extra->ends, &record);
 		extra->ended[extra->end_count++] =
-		        (struct proposal_end){ .run = record.key, .executor = record.executor };
+		        (struct proposal_end){ .run = record.key, .executor = record.executor, .state = record.state };
 	}
 	wire_reader_init(&reader, base->verdicts);
 	uint32_t verdict_count = wire_get_array(&reader, VOTE_VERDICTS_MAX);
@@ -391,7 +391,7 @@ static void proposer_tell_ends(struct node *node, const struct proposal *proposa
 		const struct proposal_end *end = &proposal->ends[i];
 		if (id128_equal(end->executor, node->config.id) || id128_is_zero(end->executor))
 			continue;
-		struct run_ack ack = { .run = end->run, .state = RUN_ENDED, .is_gone = true };
+		struct run_ack ack = { .run = end->run, .state = end->state, .is_gone = true };
 		uint8_t memory[128];
 		struct buf item;
 		buf_init(&item, memory, sizeof(memory));
@@ -564,8 +564,15 @@ void proposer_on_deadline(struct node *node, uint32_t slot)
 	if (node->now.mono_us >= proposal->deadline_us) {
 		uint32_t change = proposal->change;
 		uint32_t job = proposal->job;
-		proposer_free(node, index);
-		heap_set_sooner(&node->jobs.heap, job, node->now.mono_us + LEAVE_US);
+		if (proposal->phase == PROPOSAL_ACCEPT && proposal->key.kind == REGISTER_DEF) {
+			/* Nobody waits any more, but a majority may have it: then all are to have a copy. */
+			proposal->change = 0;
+			proposal->deadline_us = INT64_MAX;
+			proposer_send(node, index);
+		} else {
+			proposer_free(node, index);
+			heap_set_sooner(&node->jobs.heap, job, node->now.mono_us + LEAVE_US);
+		}
 		change_failed(node, job, change);
 		return;
 	}

@@ -282,5 +282,7 @@ size_t query_bytes(void)
 void query_init(struct node *node, void *memory)
 {
 	node->query = memory;
+	/* Answers to what an earlier life of this agent asked may still come: its numbers are not used again. */
+	node->query->last_id = node->config.boot << 20;
 	live_init(node, (uint8_t *)memory + query_state_bytes());
 }

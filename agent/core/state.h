@@ -49,6 +49,7 @@ enum proposal_phase { PROPOSAL_FREE, PROPOSAL_BACKOFF, PROPOSAL_PREPARE, PROPOSA
 struct proposal_end {
 	struct run_key run;
 	struct id128 executor;
+	enum run_state state; /* as it was folded: what the executor may take as acknowledged */
 };
 
 struct proposal {

@@ -310,7 +310,9 @@ static void measure(struct swim *swim, struct member_row *row, const struct swim
 	row->member.round_trip_us = before_us == 0 ? round_trip_us
 						   : before_us + (round_trip_us - before_us) / 8;
 	/* A slow answer says little about the clock: the way may have been slow in one direction only. */
-	if (row->member.has_clock_offset && before_us != 0 && round_trip_us > 2 * before_us + 1000)
+	bool is_slow = row->member.has_clock_offset && before_us != 0 && round_trip_us > 2 * before_us + 1000;
+	/* One of seconds lay in the socket of somebody who was paused. */
+	if (is_slow || round_trip_us > SWIM_PERIOD_US)
 		return;
 	int64_t middle_ms = probe->sent_utc_ms + round_trip_us / 2000;
 	int64_t offset_ms = message->ack.utc_ms - middle_ms;
