@@ -118,6 +118,11 @@ static enum err take_command(struct parser *parser, const char *first)
 		return unknown_command(parser, NULL, first);
 	if (second != NULL && second[0] != '-')
 		return unknown_command(parser, first, second);
+	if (second != NULL && (strcmp(second, "--help") == 0 || strcmp(second, "-h") == 0)) {
+		parser->out->command = command_find("help");
+		parser->out->operands[parser->out->operand_count++] = first;
+		return ERR_OK;
+	}
 	const char *names[SUGGEST_WORDS_MAX];
 	char list[256] = "";
 	size_t count = names_after(first, names, NULL);
@@ -127,7 +132,7 @@ static enum err take_command(struct parser *parser, const char *first)
 	}
 	enum err err = problem_set(parser->problem, ERR_INVALID, "%s: what of it? one of: %s",
 				   first, list);
-	problem_hint(parser->problem, "schedctl help %s %s", first, count > 0 ? names[0] : "");
+	problem_hint(parser->problem, "schedctl help %s tells what each does", first);
 	return err;
 }
 
@@ -328,7 +333,11 @@ static enum err check_operands(struct parser *parser)
 				  out->operands[command->operand_max]);
 	else if (out->has_rest && !(command->traits & COMMAND_REST))
 		err = problem_set(parser->problem, ERR_INVALID, "nothing may follow --");
-	if (err != ERR_OK)
+	if (err != ERR_OK && out->operand_count > command->operand_max &&
+	    (command->traits & COMMAND_REST) && !out->has_rest)
+		problem_hint(parser->problem, "what to run goes after --: schedctl %s %s ... -- %s",
+			     command->name, out->operands[0], out->operands[command->operand_max]);
+	else if (err != ERR_OK)
 		problem_hint(parser->problem, "schedctl help %s", command->name);
 	return err;
 }

@@ -18,6 +18,17 @@
 
 /* ---- errors ---- */
 
+/* The agent says what it refuses ("wait: the run goes on"); behind the name of that command once is enough. */
+static const char *without_command(const char *message, const struct command *command)
+{
+	const char *blank = strrchr(command->name, ' ');
+	const char *verb = blank == NULL ? command->name : blank + 1;
+	size_t bytes = strlen(verb);
+	if (strncmp(message, verb, bytes) != 0 || strncmp(message + bytes, ": ", 2) != 0)
+		return message;
+	return message + bytes + 2;
+}
+
 int cli_error(struct cli *cli, const char *code, int exit_code, const char *message, const char *hint)
 {
 	const struct command *command = cli->arguments.command;
@@ -27,8 +38,10 @@ int cli_error(struct cli *cli, const char *code, int exit_code, const char *mess
 		json_put_error(&out, code, exit_code, message, hint, cli->request_id);
 	} else {
 		growing_text(&out, "schedctl: ");
-		if (command != NULL)
+		if (command != NULL) {
 			growing_format(&out, "%s: ", command->name);
+			message = without_command(message, command);
+		}
 		/* Several lines (a file's errors with their carets) are kept; all else that controls is shown. */
 		for (const char *line = message; line != NULL;) {
 			const char *end = strchr(line, '\n');

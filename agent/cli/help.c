@@ -63,11 +63,16 @@ static void put_overview(struct growing *out)
 	growing_text(out, "\nschedctl help COMMAND tells the rest.\n");
 }
 
+static void put_usage(struct growing *out, const struct command *command)
+{
+	growing_format(out, "usage: schedctl %s%s%s\n%s\n", command->name,
+		       command->usage[0] == '\0' ? "" : " ", command->usage, command->summary);
+}
+
 /* At most 24 lines: what `COMMAND --help` prints. */
 static void put_short(struct growing *out, const struct command *command)
 {
-	growing_format(out, "usage: schedctl %s %s\n%s\n", command->name, command->usage,
-		       command->summary);
+	put_usage(out, command);
 	if (command->examples[0] != NULL)
 		growing_put(out, "\n", 1);
 	for (size_t i = 0; i < COMMAND_EXAMPLES_MAX && command->examples[i] != NULL; i++)
@@ -101,8 +106,7 @@ static void put_keys(struct growing *out)
 
 static void put_page(struct growing *out, const struct command *command)
 {
-	growing_format(out, "usage: schedctl %s %s\n%s\n", command->name, command->usage,
-		       command->summary);
+	put_usage(out, command);
 	if (command->text != NULL)
 		growing_format(out, "\n%s\n", command->text);
 	if (command->examples[0] != NULL)

@@ -262,8 +262,7 @@ static int read_input(struct import *import, const char *path)
 	import->path = is_stdin ? "stdin" : path;
 	if (file == NULL) {
 		int code = errno;
-		return cli_refuse(import->cli, code == ENOENT ? ERR_NOT_FOUND : ERR_INVALID, NULL,
-				  "%s: %s", path, strerror(code));
+		return cli_refuse(import->cli, ERR_INVALID, NULL, "%s: %s", path, strerror(code));
 	}
 	enum err err = growing_read(&import->text, file, CRONTAB_BYTES_MAX);
 	int code = errno;

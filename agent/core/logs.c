@@ -515,7 +515,10 @@ static void logs_of_job(struct node *node, const struct asker *asker, struct sli
 	struct id128 job = hash_id(slice_str(full));
 	struct problem problem;
 	struct run_key key;
-	if (job_find(&node->jobs, job) == JOB_NONE) {
+	struct def_value value;
+	/* A name that was only asked about has a slot too; a job that was deleted still has its logs. */
+	if (job_find(&node->jobs, job) == JOB_NONE ||
+	    query_read_definition(node, job, &value) != ERR_OK) {
 		problem_set(&problem, ERR_NOT_FOUND, "job %s: there is no such job",
 			    text_job_display(full));
 		problem_hint(&problem, "schedctl job ls");

@@ -4,6 +4,7 @@
 
 #include "agent/core/candidate.h"
 #include "agent/core/state.h"
+#include "proto/hash.h"
 #include "proto/text.h"
 
 #define MANUAL_DEADLINE_US (8 * INT64_C(1000000))
@@ -260,14 +261,15 @@ void manual_decided(struct node *node, uint32_t job, const struct cursor *cursor
 	}
 }
 
-void manual_start(struct node *node, const struct asker *asker, struct id128 job_id, struct id128 id, bool is_waited,
+void manual_start(struct node *node, const struct asker *asker, const char *full, struct id128 id, bool is_waited,
                   bool is_forced)
 {
+	struct id128 job_id = hash_id(slice_str(full));
 	struct problem problem = { 0 };
 	struct def_value value;
 	uint32_t job = job_find(&node->jobs, job_id);
 	if (job == JOB_NONE || catalog_read(node, job_id, &value) != ERR_OK || value.is_deleted) {
-		problem_set(&problem, ERR_NOT_FOUND, "run: there is no such job");
+		problem_set(&problem, ERR_NOT_FOUND, "job %s: there is no such job", text_job_display(full));
 		problem_hint(&problem, "schedctl job ls");
 		answer_error(node, asker, &problem);
 		return;

@@ -360,5 +360,5 @@ void query_run(struct node *node, const struct asker *asker, struct slice argume
 		store_u64(id.bytes, prng_next(&node->prng));
 		store_u64(id.bytes + 8, prng_next(&node->prng));
 	}
-	manual_start(node, asker, hash_id(slice_str(full)), id, is_waited, is_forced);
+	manual_start(node, asker, full, id, is_waited, is_forced);
 }

@@ -194,9 +194,11 @@ enum err query_find_run(struct node *node, struct slice text, struct run_key *re
 	} else if (text.bytes == RUN_SHORT_BYTES) {
 		err = find_by_short(node, text, ret_key, problem);
 	} else {
-		return problem_set(problem, ERR_INVALID,
-				   "run: %s is neither a run's name nor a short id",
-				   text_quote(text, quoted));
+		(void)problem_set(problem, ERR_INVALID, "run: %s is neither a run's name nor a short id",
+				  text_quote(text, quoted));
+		problem_hint(problem,
+			     "schedctl runs lists them, schedctl runs --job JOB those of a job");
+		return ERR_INVALID;
 	}
 	if (err != ERR_NOT_FOUND)
 		return err;

@@ -396,7 +396,7 @@ MUST_CHECK enum err change_check(struct node *node, struct slice definition, boo
 /* True while a cursor change of this job has to be made for a user's change that waits for it. */
 enum change_kind change_waiting(const struct node *node, uint32_t job, bool *ret_is_waiting);
 void change_send_revoke(struct node *node, struct id128 executor, const struct revoke *revoke);
-void manual_start(struct node *node, const struct asker *asker, struct id128 job, struct id128 id, bool is_waited, bool is_forced);
+void manual_start(struct node *node, const struct asker *asker, const char *full, struct id128 id, bool is_waited, bool is_forced);
 /* manual.c: offers of manual requests; true if one may be claimed now. */
 bool manual_visit(struct node *node, uint32_t job);
 int64_t manual_next_us(const struct node *node, uint32_t job);

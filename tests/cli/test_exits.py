@@ -144,6 +144,7 @@ def test_a_row_of_odd_types_is_shown_as_far_as_it_goes(agent, ctl):
     (["job", "ls", "--wathc"], "no such flag: --wathc; near: --watch"),
     (["job", "ls", "-z"], "no such flag: -z"),
     (["job", "ls", "x"], "one word too many: x"),
+    (["job", "add", "x", "--every", "1h", "echo", "hi"], "what to run goes after --: schedctl job add x ... -- echo"),
     (["job", "show"], "something is missing: schedctl job show JOB"),
     (["job", "ls", "--limit", "0"], "--limit: "),
     (["job", "ls", "--limit"], "--limit needs a value: N"),
