@@ -2,9 +2,9 @@
 
 Jobs write what they did into files; these, and not what the agents say, are the truth that is compared with.
 """
-import datetime
 import collections
 import concurrent.futures
+import datetime
 import signal
 import time
 
