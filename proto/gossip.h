@@ -1,4 +1,4 @@
-/* Membership's messages (membership.md, Packet): bytes to structs and back, nothing else.
+/* Membership's messages: bytes to structs and back, nothing else.
  *
  * A datagram's payload is a run of messages, each: type u8, length u16, a msgpack array of that length. Fields are
  * positional; items after the known ones are for later versions and are skipped, and so is a message of an unknown type.

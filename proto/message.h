@@ -43,7 +43,7 @@ struct register_key {
 	struct id128 key;
 };
 
-/* A run or pass that a change adds: what a voter checks (claims.md, ACCEPT). */
+/* A run or pass that a change adds: what a voter checks. */
 struct vote_add {
 	bool is_pass;
 	bool is_retry;       /* attempt above 1 ... */

@@ -9,7 +9,7 @@
 #include "proto/types.h"
 #include "proto/wire.h"
 
-/* features.md, Verdicts: a closed list. */
+/* A closed list. */
 enum verdict {
 	VERDICT_NONE,
 	VERDICT_RAN_OK,

@@ -11,7 +11,7 @@
 #include "proto/err.h"
 #include "proto/types.h"
 
-/* architecture.md, Data. Values are stable: they are on disk. */
+/* Values are stable: they are on disk. */
 enum store_table {
 	TABLE_SELF = 1,     /* voting environment, with the next three */
 	TABLE_ARCS = 2,

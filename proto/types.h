@@ -30,7 +30,7 @@ struct slice {
 	size_t bytes;
 };
 
-/* claims.md, Words: number, and bits that are 0 unless `recover` made the epoch. */
+/* A number, and bits that are 0 unless `recover` made the epoch. */
 struct epoch {
 	uint64_t number;
 	uint64_t bits;

@@ -172,7 +172,7 @@ enum err term_open(bool wants_color, char ret_note[256], struct problem *problem
 	if (type == NULL)
 		return problem_set(
 			problem, ERR_UNSUPPORTED,
-			"this terminal cannot be painted; use `schedtop --plain` or `schedctl ... --watch`");
+			"this terminal cannot be painted; use `schedctl job ls --watch` or `schedctl runs --watch`");
 	screen = newterm(type, stdout, stdin);
 	if (screen == NULL)
 		return problem_set(problem, ERR_UNSUPPORTED, "curses cannot open the terminal %s", type);

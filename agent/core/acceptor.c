@@ -1,4 +1,4 @@
-/* This node's votes: one acceptor per register, as claims.md (Registers) words it. All that an answer stands on is put into
+/* This node's votes: one acceptor per register. All that an answer stands on is put into
  * the store in the same step, and the answer leaves after that step's commit (I2). */
 #include <assert.h>
 #include <string.h>

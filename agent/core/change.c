@@ -1,4 +1,4 @@
-/* What users change: a job is put, removed, paused, resumed, enabled, disabled (claims.md, Definitions and claims).
+/* What users change: a job is put, removed, paused, resumed, enabled, disabled.
  *
  *     DEF     the definition's register is changed by majority
  *     CURSOR  one pass, or `same`, on the cursor: every older claim is finished or buried

@@ -1,6 +1,6 @@
 /* The change f of a cursor, made from its newest value: what is over is finished or tried again, what is due is claimed or
- * passed, what was asked for by hand is claimed (claims.md, Registers; features.md P9 for misfires). One change holds
- * all of it. Nothing here has a side effect but on node->cursor and `extra`. */
+ * passed, what was asked for by hand is claimed. One change holds all of
+ * it. Nothing here has a side effect but on node->cursor and `extra`. */
 #include <assert.h>
 #include <string.h>
 

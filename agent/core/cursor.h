@@ -1,4 +1,4 @@
-/* A job's cursor: which fires are decided, which decided runs are open (claims.md, Registers). The functions here are
+/* A job's cursor: which fires are decided, which decided runs are open. The functions here are
  * the changes f that a proposer may make, and nothing else changes a cursor. Each checks its own condition and
  * leaves the cursor as it was when it refuses, so that overlap and retry rules are part of what is decided (I12),
  * never a race. `through` never falls and a run's executor never changes (I5). */

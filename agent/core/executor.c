@@ -1,5 +1,4 @@
-/* Runs of this node: armed, looked at once more, started, ended, and told to the set (claims.md, From a claim to a
- * process). The order of things on disk is what makes a run start at most once:
+/* Runs of this node: armed, looked at once more, started, ended, and told to the set. The order of things on disk is what makes a run start at most once:
  *
  *     ARM --> armed (memory) --> last look --> start record synced --> runner spawns --> end record synced --> told
  *                 |                 |
@@ -423,7 +422,7 @@ static void environment_text(struct wire_map *map, struct buf *out, const char *
 	wire_map_text(map, out, key, value);
 }
 
-/* features.md O1: always set, empty if there is none. */
+/* Always set, empty if there is none. */
 static void executor_environment(struct node *node, const struct run *run, const char *job_name, const char *run_name,
                                  struct buf *out)
 {

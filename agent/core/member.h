@@ -1,5 +1,5 @@
 /* The members of the cluster as this node sees them: records merged as a lattice, so that order of arrival never
- * matters (membership.md, Identity and order). */
+ * matters. */
 #ifndef AGENT_CORE_MEMBER_H
 #define AGENT_CORE_MEMBER_H
 

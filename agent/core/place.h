@@ -1,4 +1,4 @@
-/* Placement: arcs of the hash ring and the order of members for a key (claims.md, Placement). Pure functions of ids, so
+/* Placement: arcs of the hash ring and the order of members for a key. Pure functions of ids, so
  * that every agent computes the same; rendezvous hashing moves the least when members come and go. */
 #ifndef AGENT_CORE_PLACE_H
 #define AGENT_CORE_PLACE_H

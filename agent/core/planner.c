@@ -1,4 +1,4 @@
-/* What is due, and when to look next (claims.md, From a claim to a process; When something dies).
+/* What is due, and when to look next.
  *
  *   t - 1.1 s      t - 1 s        t - 1 s + r * 0.3 s          t - 20 ms     t
  *   offer          claim, ARM     rank r steps in if not       last look     start

@@ -1,4 +1,4 @@
-/* Changes of registers by majority: the proposer of claims.md (Registers).
+/* Changes of registers by majority: the proposer.
  *
  *     start --> PREPARE --majority--> ACCEPT --majority--> decided
  *       |          |  ^                 |
@@ -18,7 +18,7 @@
 #define RESEND_US_MAX 5000000
 #define LEAVE_US 50000            /* a change that came out empty is not tried again at once ... */
 #define LEAVE_US_MAX 1000000      /* ... and if it comes out empty again, not for longer */
-#define BACKOFF_US_MIN 100000     /* claims.md: U(0, max(100 ms, 4 round trips)), doubling to eight times */
+#define BACKOFF_US_MIN 100000     /* U(0, max(100 ms, 4 round trips)), doubling to eight times */
 #define BACKOFF_DOUBLINGS_MAX 3u
 
 static uint32_t *proposer_slot(struct job *job, enum register_kind kind)
@@ -447,7 +447,7 @@ static void proposer_decided(struct node *node, uint32_t index)
 	change_cursor_decided(node, job_slot, change);
 }
 
-/* A voter has a newer definition: that is finished first (claims.md, Registers), then the cursor is looked at again. */
+/* A voter has a newer definition: that is finished first, then the cursor is looked at again. */
 static void proposer_on_old_def(struct node *node, uint32_t index)
 {
 	uint32_t job = proposer_at(node, index)->job;

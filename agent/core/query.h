@@ -18,7 +18,7 @@
 #define LOGS_MAX 64u    /* readers of output: the edge has as many followers */
 #define REQUEST_TIMEOUT_US \
 	(9 * INT64_C(1000000)) /* below the command line's own 10 s, so that it learns who is silent */
-#define KILL_TIMEOUT_US (30 * INT64_C(1000000)) /* features.md E8 */
+#define KILL_TIMEOUT_US (30 * INT64_C(1000000))
 #define ROWS_DEFAULT 100u
 #define ROWS_MAX 1000u       /* of one page */
 #define LOOK_MAX 2000u       /* records read by one page */

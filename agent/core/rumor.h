@@ -1,5 +1,5 @@
 /* What is yet to be told: at most one rumor per subject, fewest sends first (SWIM 4.1, with the classes and the
- * feedback of membership.md). Subjects are row numbers of the member table. */
+ * feedback). Subjects are row numbers of the member table. */
 #ifndef AGENT_CORE_RUMOR_H
 #define AGENT_CORE_RUMOR_H
 

@@ -1,5 +1,5 @@
 /* The executor's own records of what it started, released or saw end, and the floors below which it keeps none
- * (claims.md, From a claim to a process, 3). They live in the voting environment: a synced start record comes before
+ * They live in the voting environment: a synced start record comes before
  * every spawn. */
 #ifndef AGENT_CORE_START_RECORD_H
 #define AGENT_CORE_START_RECORD_H

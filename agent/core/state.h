@@ -79,7 +79,7 @@ struct proposal {
 	uint8_t item[PROPOSAL_INLINE_BYTES];
 };
 
-/* What a change of a register adds, beside the value (claims.md, ACCEPT). */
+/* What a change of a register adds, beside the value. */
 struct proposal_extra {
 	uint32_t add_count;
 	struct vote_add adds[VOTE_ADDS_MAX];

@@ -440,8 +440,8 @@ static void look_isolated(struct swim *swim, struct effects *effects)
 	swim->is_isolated = is_isolated;
 }
 
-/* Our own loop stood still: what timed out meanwhile timed out because of us, and the answers may still be in the socket
- * (membership.md, Lag guard). */
+/* Our own loop stood still: what timed out meanwhile timed out because of us, and the answers may still be in the
+ * socket. */
 static void guard_lag(struct swim *swim, int64_t lag_us, struct effects *effects)
 {
 	swim->lag_us = lag_us;

@@ -1,4 +1,4 @@
-/* Membership: SWIM with Lifeguard (DSN 2002; arXiv 1707.00788), as membership.md words it. It only suggests: who is
+/* Membership: SWIM with Lifeguard (DSN 2002; arXiv 1707.00788). It only suggests: who is
  * alive decides where work is offered and who steps in, never who may vote.
  *
  * Every function may add effects and may put the member snapshot into the store. The owner (node.c) drains the changes
@@ -62,7 +62,7 @@ const struct member *swim_member_find(const struct swim *swim, struct id128 id);
 const struct member *swim_member_find_name(const struct swim *swim, struct slice name);
 const struct member *swim_member_find_short(const struct swim *swim, uint64_t id_short);
 uint32_t swim_alive_count(const struct swim *swim);
-/* Median of the clock offsets of all members, itself as 0 (claims.md, Clocks); of two the nearer to 0. */
+/* Median of the clock offsets of all members, itself as 0; of two the nearer to 0. */
 int64_t swim_clock_offset_ms(const struct swim *swim);
 
 #endif

@@ -1,5 +1,5 @@
 /* Who may come in. A joiner whose name or id is held by somebody at another address waits until that one was asked: if
- * it answers, the newcomer is the one who is refused (membership.md, Identity and order; Join). */
+ * it answers, the newcomer is the one who is refused. */
 #include <assert.h>
 #include <inttypes.h>
 #include <stdarg.h>

@@ -1,4 +1,4 @@
-/* The clock that most agree on: the median of what peers' clocks are ahead of ours (claims.md, Clocks). */
+/* The clock that most agree on: the median of what peers' clocks are ahead of ours. */
 #include "agent/core/swim_internal.h"
 
 static void sift_down(int64_t *values, uint32_t root, uint32_t count)

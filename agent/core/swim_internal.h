@@ -23,7 +23,7 @@
 #define SECOND_US INT64_C(1000000)
 #define NEVER_US INT64_MAX
 
-/* membership.md, Constants (LAN). */
+/* Constants, for a LAN. */
 #define SWIM_PERIOD_US SECOND_US            /* T */
 #define SWIM_DIRECT_US_MIN (SECOND_US / 10) /* direct timeout: four round trips within these two */
 #define SWIM_DIRECT_US_MAX (SECOND_US * 3 / 10)

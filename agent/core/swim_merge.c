@@ -1,5 +1,4 @@
-/* Claims come in: merge by maximum, refutation of what is claimed about ourselves, suspicion and its verdict
- * (membership.md, Identity and order; Detection in detail 3 to 5). */
+/* Claims come in: merge by maximum, refutation of what is claimed about ourselves, suspicion and its verdict. */
 #include <assert.h>
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* Failure detection: one ping per period in a shuffled order, helpers when it is not answered, and the fast path when
- * the kernel of the other host says that nobody listens (membership.md, Detection in detail). */
+ * the kernel of the other host says that nobody listens. */
 #include <assert.h>
 
 #include "agent/core/swim_internal.h"

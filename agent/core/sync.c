@@ -1,4 +1,4 @@
-/* Anti-entropy of decided definitions (architecture.md): every ten seconds the root of a tree of sums is compared with a
+/* Anti-entropy of decided definitions: every ten seconds the root of a tree of sums is compared with a
  * random live member.
  *
  *   level 0   root                 equal: nothing is answered

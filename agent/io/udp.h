@@ -1,7 +1,7 @@
 /* Datagrams between agents: an own non-blocking socket, sealed both ways (proto/seal.h).
  *
  * An own socket and not uv_udp_t, for two things: the error queue (the kernel tells at once that nobody listens at an
- * address), and reading to the end before a late timer is believed (membership.md, lag guard).
+ * address), and reading to the end before a late timer is believed (lag guard).
  *
  * Whatever does not open, is not of this cluster, was taken before or is from an older boot is dropped and counted by
  * kind; each kind is in the log at most once in ten minutes. */

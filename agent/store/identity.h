@@ -1,7 +1,7 @@
 /* Who this agent is: read from its store, made once, before anything is said.
  *
  * A node id belongs to one store, and `boot` is raised and synced at every start, so no ballot and
- * no nonce is used twice (claims.md, I1). Keys of TABLE_SELF: "node" (16 bytes), "boot" (u64,
+ * no nonce is used twice. Keys of TABLE_SELF: "node" (16 bytes), "boot" (u64,
  * big-endian), "cluster" (16 bytes; the core puts it when it learns it). */
 #ifndef AGENT_STORE_IDENTITY_H
 #define AGENT_STORE_IDENTITY_H

@@ -10,7 +10,7 @@
 #include "proto/text.h"
 #include "tests/sim/faults.h"
 
-#define START_EARLY_MS 1000 /* claims.md, C6 */
+#define START_EARLY_MS 1000 /* what the check of early starts allows */
 
 /* ---- tables ---- */
 
