@@ -97,7 +97,9 @@ static uint32_t manual_blocking(const struct node *node, const struct manual *ma
 		return RUN_NONE;
 	for (uint32_t link = job->run_first; link != 0; link = node->runs.runs[link - 1].job_next) {
 		const struct run *run = &node->runs.runs[link - 1];
-		if (run->is_open && !run_state_is_final(run->record.state) && !planner_run_is_lost(node, run))
+		/* Its own claim, if it is not known to be decided yet, is no other run. */
+		bool is_own = id128_equal(run->record.key.manual, manual->id);
+		if (run->is_open && !is_own && !run_state_is_final(run->record.state) && !planner_run_is_lost(node, run))
 			return link - 1;
 	}
 	return RUN_NONE;
@@ -110,8 +112,11 @@ static enum err manual_find_run(struct node *node, uint32_t job, struct id128 id
 {
 	uint32_t link = node->jobs.jobs[job].run_first;
 	for (; link != 0; link = node->runs.runs[link - 1].job_next) {
-		const struct run_record *record = &node->runs.runs[link - 1].record;
-		if (!id128_equal(record->key.manual, id))
+		const struct run *run = &node->runs.runs[link - 1];
+		const struct run_record *record = &run->record;
+		/* What is accepted and no more may still be undone: nothing is acknowledged of it (I2). */
+		bool is_sure = run->is_decided || record->state >= RUN_ARMED;
+		if (!is_sure || !id128_equal(record->key.manual, id))
 			continue;
 		*ret_key = record->key;
 		*ret_executor = record->executor;
