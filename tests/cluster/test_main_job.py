@@ -107,7 +107,7 @@ def test_a_fire_starts_on_its_moment_and_not_before(three):
         rows = [run for run in three.runs("n1") if run["job"].startswith("when/") and run["state"] == "ended"]
         return rows if {run["job"] for run in rows} == {"when/at", "when/cron"} and len(rows) >= 4 else None
     rows = wait_until(ended, 15, "the runs of both")
-    assert all(0 <= run["late_us"] < (1_000_000 if IS_SLOW_BUILD else 100_000) for run in rows), rows
+    assert all(0 <= run["late_us"] < (1_000_000 if IS_SLOW_BUILD else 300_000) for run in rows), rows
     assert sum(run["job"] == "when/at" for run in rows) == 1
     assert three.rows("n1", "job", "show", "when/at")[0]["state"] == "exhausted"
     assert all(int(run["due"][17:19]) % 2 == 0 for run in rows if run["job"] == "when/cron")
