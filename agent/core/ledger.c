@@ -310,8 +310,8 @@ void ledger_news(struct node *node, struct id128 from, const struct run_record *
 		ledger_news_open(node, job, slot, record);
 	} else {
 		is_gone = job != NULL && ledger_is_decided(node, job, &record->key);
-		/* The executor wants to know. What is accepted here is decided, or read, first. */
-		if (job != NULL && (job->flags & JOB_FLAG_DECIDED) == 0 && node_is_proposer(node, job))
+		/* The executor wants to know, and this voter is behind, or has what may not be decided. */
+		if (job != NULL && !is_gone && node_is_proposer(node, job))
 			(void)proposer_start(node, job_slot, REGISTER_CUR, 0, true);
 		if (slot == RUN_NONE || node->runs.runs[slot].mine == RUN_MINE_NOT)
 			ledger_news_closed(node, record);

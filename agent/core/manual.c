@@ -253,16 +253,25 @@ void manual_decided(struct node *node, uint32_t job, const struct cursor *cursor
 {
 	if (node->jobs.jobs[job].manual_count == 0)
 		return;
+	struct id128 job_id = node->jobs.jobs[job].id;
 	for (uint32_t index = manual_next(node, job, 0); index != 0; index = manual_next(node, job, index)) {
-		const struct manual *manual = manual_at(node, index);
-		for (uint32_t i = 0; i < cursor->open_count; i++) {
+		struct manual *manual = manual_at(node, index);
+		struct run_key run = { 0 };
+		bool is_found = false;
+		for (uint32_t i = 0; i < cursor->open_count && !is_found; i++) {
 			if (!id128_equal(cursor->open[i].manual, manual->id))
 				continue;
-			struct run_key run = cursor_run_key(node->jobs.jobs[job].id, &cursor->open[i]);
-			manual_answer(node, manual, &run);
-			manual_free(node, index);
-			break;
+			run = cursor_run_key(job_id, &cursor->open[i]);
+			manual->executor = cursor->open[i].executor;
+			is_found = true;
 		}
+		/* Or it is over already. */
+		if (!is_found && cursor_has_manual(cursor, manual->id))
+			is_found = ledger_find_manual(node, job_id, manual->id, &run) == ERR_OK;
+		if (!is_found)
+			continue;
+		manual_answer(node, manual, &run);
+		manual_free(node, index);
 	}
 }
 

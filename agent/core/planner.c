@@ -16,6 +16,7 @@
 #define RETRY_US 1000000      /* nobody took it, or the clock is not trusted: look again */
 #define FOLD_US 1000000       /* an end is folded by itself when no claim comes soon */
 #define FOLD_WITH_CLAIM_MS 60000
+#define FOLD_STEP_MS 2000     /* ranks fold one after the other what the proposer did not */
 #define ARM_US_MIN 200000
 #define ARM_US_MAX 2000000
 
@@ -320,6 +321,9 @@ static bool planner_wants_change(struct node *node, uint32_t slot, int rank, con
 		bool is_claim_near = job_is_planned(job) && job->next_ms - LOOKAHEAD_MS - now_ms < FOLD_WITH_CLAIM_MS;
 		wants = (!is_claim_near && now_ms - open->ended_ms >= FOLD_US / 1000) || now_ms >= open->urgent_ms;
 	}
+	/* The proposer may not know of a run that was open while it was away. */
+	if (open->has_final && rank > 0)
+		wants = now_ms - open->ended_ms >= FOLD_WITH_CLAIM_MS + (int64_t)rank * FOLD_STEP_MS;
 	if (!job_is_planned(job))
 		return wants;
 
@@ -403,6 +407,10 @@ void planner_wake(struct node *node, uint32_t slot)
 		}
 		if (!is_claim_near && fold_us < wake_us)
 			wake_us = fold_us;
+	} else if (open.has_final) {
+		int64_t fold_ms = open.ended_ms + FOLD_WITH_CLAIM_MS + (int64_t)rank * FOLD_STEP_MS;
+		if (node_mono_of(node, fold_ms) < wake_us)
+			wake_us = node_mono_of(node, fold_ms);
 	}
 	if (job->manual_count > 0) {
 		int64_t manual_us = manual_next_us(node, slot);

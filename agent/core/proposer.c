@@ -310,7 +310,8 @@ static void proposer_leave(struct node *node, uint32_t index)
 	bool is_cursor = proposal->key.kind == REGISTER_CUR;
 	struct job *row = &node->jobs.jobs[job];
 	/* Nothing was sent at a standing ballot, so it still stands. */
-	if (proposal->phase != PROPOSAL_PREPARE)
+	bool is_standing = proposal->phase != PROPOSAL_PREPARE;
+	if (is_standing)
 		*proposer_standing(row, proposal->key.kind) = proposal->ballot.round;
 	proposer_free(node, index);
 	if (!is_cursor) {
@@ -320,6 +321,8 @@ static void proposer_leave(struct node *node, uint32_t index)
 	bool is_again = node->now.mono_us - row->quiet_us < LEAVE_US_MAX;
 	row->quiet_us = node->now.mono_us + (is_again ? LEAVE_US_MAX : LEAVE_US);
 	heap_set_sooner(&node->jobs.heap, job, row->quiet_us);
+	if (is_standing) /* node->cursor is as it was decided before */
+		manual_decided(node, job, &node->cursor);
 	change_cursor_decided(node, job, change);
 }
 
