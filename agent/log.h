@@ -1,6 +1,6 @@
 /* The agent's log: lines on stderr, `time level text`, one fact each.
  *
- *   2026-03-30T02:30:00.123Z info ready socket=/run/peersched/schedd.sock node=web-1
+ *   2026-03-30T02:30:00.123Z info ready socket=/var/lib/peersched/schedd.sock node=web-1
  *
  * The text is escaped as a whole (controls as ^X, bad bytes as U+FFFD), so that no name from outside can make a line of
  * its own or reach a terminal. error: somebody must act; warn: worse than it should be, going on; info: a

@@ -16,7 +16,7 @@
 #include "tui/update.h"
 #include "tui/view.h"
 
-#define SOCKET_DEFAULT "/run/peersched/schedd.sock"
+#define SOCKET_DEFAULT "/var/lib/peersched/schedd.sock"
 #define FRAME_MS 500 /* floor between paints that no key asked for */
 #define BACKOFF_MS_MIN 250
 #define BACKOFF_MS_MAX 5000

@@ -14,7 +14,7 @@
 #include "proto/types.h"
 #include "proto/wire.h"
 
-#define CLI_SOCKET_DEFAULT "/run/peersched/schedd.sock"
+#define CLI_SOCKET_DEFAULT "/var/lib/peersched/schedd.sock"
 #define CLI_DEADLINE_MS_DEFAULT 10000
 #define CLI_CALL_BYTES_MAX (DEFINITION_BYTES_MAX + 16384u) /* a definition, and words beside it */
 #define CLI_NODE_NAMES_BYTES_MAX 4096u

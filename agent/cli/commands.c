@@ -4,7 +4,7 @@
 #include <string.h>
 
 const struct flag flags_global[] = {
-	{"socket", 0, FLAG_TEXT, "PATH", "the agent's socket (SCHED_SOCKET; /run/peersched/schedd.sock)"},
+	{"socket", 0, FLAG_TEXT, "PATH", "the agent's socket (SCHED_SOCKET; /var/lib/peersched/schedd.sock)"},
 	{"json", 0, FLAG_FORM, "doc", "one JSON object per line; --json=doc: one document"},
 	{"deadline", 0, FLAG_DURATION, "D", "how long the agent may take (10s)"},
 	{"verbose", 'v', FLAG_SWITCH, NULL, "errors name the request id and who was asked"},
