@@ -133,6 +133,16 @@ static bool read_runs_filter(struct node *node, const struct asker *asker, struc
 			return false;
 		ret_filter->has_job = true;
 		ret_filter->job = hash_id(slice_str(full));
+		struct def_value value;
+		/* A job that was deleted still has its history. */
+		if (query_read_definition(node, ret_filter->job, &value) != ERR_OK) {
+			struct problem problem;
+			problem_set(&problem, ERR_NOT_FOUND, "job %s: there is no such job",
+				    text_job_display(full));
+			problem_hint(&problem, "schedctl job ls");
+			answer_error(node, asker, &problem);
+			return false;
+		}
 	}
 	return name.bytes == 0 || read_node_argument(node, asker, name, ret_filter);
 }
