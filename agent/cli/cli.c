@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "agent/cli/json.h"
@@ -14,6 +15,7 @@
 
 #define MESSAGE_BYTES_MAX 1024u
 #define PROGRESS_AFTER_MS 300
+#define AGAIN_AFTER_MS 200
 #define PROGRESS_EVERY_MS 1000
 
 /* ---- errors ---- */
@@ -266,6 +268,20 @@ int cli_receive(struct cli *cli, struct reply *ret_reply)
 	return 0;
 }
 
+/* True if the request was sent once more. */
+static bool ask_again(struct cli *cli, const struct cli_call *call, struct slice body,
+		      int64_t deadline_ms, uint64_t *ret_seq)
+{
+	const struct timespec pause = {.tv_nsec = AGAIN_AFTER_MS * 1000000L};
+	struct problem problem;
+	if (!call->is_asked_again || client_now_ms() + AGAIN_AFTER_MS >= deadline_ms ||
+	    !slice_equal(wire_map_find_str(body, "code"), slice_str(err_word(ERR_CLOSED))))
+		return false;
+	(void)nanosleep(&pause, NULL);
+	return client_send(cli->client, call->verb, buf_slice(&cli->args), deadline_ms, ret_seq,
+			   &problem) == ERR_OK;
+}
+
 int cli_call(struct cli *cli, const struct cli_call *call, struct slice *ret_end)
 {
 	uint64_t seq;
@@ -296,6 +312,8 @@ int cli_call(struct cli *cli, const struct cli_call *call, struct slice *ret_end
 			break;
 		case REPLY_ERROR:
 			progress_clear(&progress);
+			if (ask_again(cli, call, reply.body, deadline_ms, &seq))
+				continue;
 			return told_by_agent(cli, reply.body);
 		case REPLY_END:
 			progress_clear(&progress);

@@ -68,6 +68,8 @@ struct cli_call {
 	void *context;
 	int64_t wait_ms;         /* added to the deadline; INT64_MAX: waits for ever */
 	const char *waiting_for; /* what the progress line says; NULL: none */
+	/* It only reads: if the agent that was to answer went away, it is asked again until the deadline. */
+	bool is_asked_again;
 };
 
 /* Sends the request that was built and takes its rows until the end, whose body is *ret_end (borrowed

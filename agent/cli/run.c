@@ -163,6 +163,7 @@ int command_wait(struct cli *cli)
 			   : cli->is_deadline_given ? 0
 						    : INT64_MAX,
 		.waiting_for = "waiting for the end of the run",
+		.is_asked_again = true,
 	};
 	struct slice end;
 	int failed = cli_call(cli, &call, &end);
