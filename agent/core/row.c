@@ -1,4 +1,5 @@
 /* Rows: what people are shown of jobs, runs and nodes. A field named *_at is ms UTC; nil is "not known". */
+#include <stdio.h>
 #include <string.h>
 
 #include "agent/core/candidate.h"
@@ -377,6 +378,26 @@ static void row_run_name(struct node *node, struct wire_map *map, struct buf *ou
 	wire_map_text(map, out, "job", text_job_display(full));
 }
 
+/* A stretch of fires with one verdict is one record and one row, which says how many they are. */
+static void row_note(struct node *node, struct wire_map *map, struct buf *out,
+		     const struct run_record *record)
+{
+	struct verdict_record verdict;
+	char note[96] = "";
+	char from[TEXT_TIME_BYTES];
+	if (record->is_late_result) {
+		text_copy(note, sizeof(note), "its end came after it was given up as lost");
+	} else if (record->key.attempt == UINT16_MAX &&
+		   ledger_read_verdict(node, record->key.job, record->key.t_ms, record->key.manual,
+				       &verdict) == ERR_OK &&
+		   verdict.fire_count > 1) {
+		text_format_time(verdict.from_ms, from);
+		(void)snprintf(note, sizeof(note), "%llu fires, the first at %s",
+			       (unsigned long long)verdict.fire_count, from);
+	}
+	row_text(map, out, "note", note);
+}
+
 static void row_run_times(struct wire_map *map, struct buf *out, const struct run_record *record)
 {
 	bool has_started = record->started_ms != 0;
@@ -414,8 +435,7 @@ void row_run_fields(struct node *node, struct wire_map *map, struct buf *out,
 	row_number(map, out, "system_us", record->system_us, is_over);
 	row_number(map, out, "rss_bytes", record->rss_bytes_max, is_over && record->rss_bytes_max >= 0);
 	row_number(map, out, "output_bytes", (int64_t)record->output_bytes, is_over);
-	row_text(map, out, "note",
-		 record->is_late_result ? "its end came after it was given up as lost" : "");
+	row_note(node, map, out, record);
 	wire_map_i64(map, out, "as_of_at", node->cluster_ms);
 }
 
