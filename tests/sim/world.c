@@ -22,6 +22,7 @@
 #define LATENESS_US_MIN 10    /* of a timer */
 #define LATENESS_US_MAX 300
 #define JOBS_MAX 512u
+#define SLOTS_MIN 4u
 
 /* ---- small things ---- */
 
@@ -278,7 +279,7 @@ static void host_configure(struct world *world, struct host *host, const struct 
 		.boot = identity->boot,
 		.boot_before = identity->boot_before,
 		.address = host->address,
-		.slots = SIM_SLOTS,
+		.slots = SLOTS_MIN + operator_job_count(world) / 2, /* enough for what is due, but not always at once */
 		.prng_seed = prng_next(&world->prng),
 		.jobs_max = JOBS_MAX,
 		.version = "sim",

@@ -29,7 +29,6 @@
 #define SIM_UTC_START_MS INT64_C(1767225570000) /* half a minute before a full hour, so that cron jobs fire soon */
 #define SIM_SECOND_US INT64_C(1000000)
 #define SIM_FAILURE_BYTES 512u
-#define SIM_SLOTS 8u
 
 struct world;
 struct checker;
