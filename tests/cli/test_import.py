@@ -223,7 +223,7 @@ def test_out_is_written_once_and_never_over_a_file(ctl, tmp_path):
 
 
 def test_files_that_can_not_be_read(ctl, tmp_path):
-    assert ctl("import", str(tmp_path / "none")).code == 3
+    assert ctl("import", str(tmp_path / "none")).code == 2
     assert ctl("import", str(tmp_path)).code == 2
     (tmp_path / "big").write_text("# " + "x" * (1 << 20))
     assert ctl("import", str(tmp_path / "big")).code == 2
