@@ -116,7 +116,7 @@ void executor_over(struct node *node, uint32_t slot, enum run_state state)
 	run->mine = RUN_MINE_OVER;
 	if (run->record.ended_ms == 0)
 		run->record.ended_ms = node->cluster_ms;
-	/* E10: an end before the start can not be stored, whatever the wall clock does. */
+	/* An end before the start can not be stored, whatever the wall clock does. */
 	if (run->record.started_ms != 0 && run->record.ended_ms < run->record.started_ms)
 		run->record.ended_ms = run->record.started_ms;
 	run->record.state = state;

@@ -1,5 +1,6 @@
 /* Rules that tests break on purpose, to see that a checker notices. Only the simulator's build has the switch (MUTANTS
- * is defined); in every other build each question is the constant false, and no symbol is left. */
+ * is defined); in every other build each question is the constant false, and no symbol is left. The rules are numbered
+ * as in docs/ARCHITECTURE.md. */
 #ifndef AGENT_CORE_MUTANT_H
 #define AGENT_CORE_MUTANT_H
 

@@ -254,10 +254,13 @@ static void row_last(struct node *node, struct wire_map *map, struct buf *out,
 	row_text(map, out, "last_verdict",
 		 has_last ? verdict_word((enum verdict)job->last_verdict) : "");
 	row_text(map, out, "last_reason", has_last ? job->last_reason : "");
-	const struct member *member = job->last_executor_short == 0
-					      ? NULL
-					      : swim_member_find_short(node->swim,
-								       job->last_executor_short);
+	/* Where it runs now, else where it ran last. */
+	uint32_t running = row_running(node, job);
+	uint64_t executor_short = running == RUN_NONE
+					  ? job->last_executor_short
+					  : id128_short(node->runs.runs[running].record.executor);
+	const struct member *member =
+		executor_short == 0 ? NULL : swim_member_find_short(node->swim, executor_short);
 	row_text(map, out, "last_node", member == NULL ? "" : member->name);
 	row_number(map, out, "last_dur_ms", job->last_duration_ms, job->last_start_ms != 0);
 	char name[RUN_NAME_BYTES_MAX + 1] = "";

@@ -423,7 +423,7 @@ static struct schedule random_schedule(uint64_t *seed)
 	return schedule;
 }
 
-/* B16: strictly increasing, bounded; and the three functions agree, whatever the expression. */
+/* Strictly increasing, bounded; and the three functions agree, whatever the expression. */
 static void assert_walk(const struct schedule *schedule, const struct zone *zone, int64_t from_ms)
 {
 	int64_t at_ms = from_ms;
