@@ -10,6 +10,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "agent/core/mutant.h"
 #include "proto/hash.h"
 #include "proto/text.h"
 
@@ -263,7 +264,7 @@ void change_next(struct node *node, uint32_t job)
 
 static bool change_touches_cursor(const struct change *change)
 {
-	return !(change->kind == CHANGE_PUT && !change->is_replace);
+	return !(change->kind == CHANGE_PUT && !change->is_replace) && !mutant_is_on(MUTANT_NOCALLBACK);
 }
 
 static void change_finish(struct node *node, uint32_t index)

@@ -125,6 +125,8 @@ static void claim_finish(struct claim *claim)
 			continue;
 		const struct run *run = &node->runs.runs[slot];
 		struct run_record record = run->record;
+		if (mutant_is_on(MUTANT_EXECUTOR) && run->is_carried && record.state == RUN_CLAIMED)
+			node->cursor.open[i - 1].executor = node->config.id;
 		if (!run_state_is_final(record.state)) {
 			if (!planner_run_is_lost(node, run))
 				continue;

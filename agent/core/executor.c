@@ -120,7 +120,8 @@ void executor_over(struct node *node, uint32_t slot, enum run_state state)
 	if (run->record.started_ms != 0 && run->record.ended_ms < run->record.started_ms)
 		run->record.ended_ms = run->record.started_ms;
 	run->record.state = state;
-	start_record_put(node->store, &run->record.key, state == RUN_RELEASED ? START_RELEASED : START_ENDED);
+	if (!mutant_is_on(MUTANT_ENDFIRST))
+		start_record_put(node->store, &run->record.key, state == RUN_RELEASED ? START_RELEASED : START_ENDED);
 	ledger_write(node, &run->record);
 	live_run_changed(node, &run->record);
 	executor_set_state(node, slot, state);
@@ -257,7 +258,7 @@ static void executor_arm_new(struct node *node, struct id128 from, const struct 
 static bool executor_recall(struct node *node, const struct run_key *key, struct run_record *record)
 {
 	bool has_record = start_record_get(node->store, key) != START_NONE;
-	if (!has_record && !start_record_is_below_floor(node->store, key))
+	if (!has_record && (!start_record_is_below_floor(node->store, key) || mutant_is_on(MUTANT_NOFLOOR)))
 		return false;
 	struct run_record held;
 	if (ledger_read(node, key, &held) == ERR_OK &&
@@ -331,7 +332,8 @@ void executor_revoke(struct node *node, struct id128 from, const struct revoke *
 	uint32_t slot = run_find(&node->runs, &revoke->run);
 	if (slot != RUN_NONE && node->runs.runs[slot].mine != RUN_MINE_NOT) {
 		struct run *run = &node->runs.runs[slot];
-		if (run->mine == RUN_MINE_ARMED || run->mine == RUN_MINE_ASKING) {
+		bool is_mutant = mutant_is_on(MUTANT_RELEASE) && run->mine == RUN_MINE_PREPARED;
+		if (run->mine == RUN_MINE_ARMED || run->mine == RUN_MINE_ASKING || is_mutant) {
 			executor_release(node, slot, VERDICT_SKIPPED, reason);
 			return;
 		}
@@ -523,6 +525,8 @@ void executor_on_run_deadline(struct node *node, uint32_t slot)
 		executor_tell(node, slot);
 		break;
 	case RUN_MINE_OVER:
+		if (mutant_is_on(MUTANT_ENDFIRST))
+			start_record_put(node->store, &run->record.key, run->record.state == RUN_RELEASED ? START_RELEASED : START_ENDED);
 		run->ack_mask = 0; /* also asks anew whether the set still has it open */
 		executor_tell(node, slot);
 		slot = run_find(&node->runs, &run->record.key);

@@ -20,6 +20,14 @@ enum mutant {
 	MUTANT_ENDFIRST,     /* the end is reported before its record is synced */
 	MUTANT_VIEWMAJORITY, /* I6: majority of those one sees */
 	MUTANT_STANDING,     /* the standing promise is used without a majority's ACK */
+	MUTANT_UNDECIDED,    /* I9: a claim that is accepted and not decided is armed */
+	MUTANT_CARRIED,      /* I11: a carried claim is armed without reading the definition from a majority */
+	MUTANT_NOCALLBACK,   /* I11: an edit is acknowledged before the cursor's `same` */
+	MUTANT_NOEXTRA,      /* I17: an adopted value goes on without its ends and verdicts */
+	MUTANT_DEFONE,       /* an edit is decided by one voter */
+	MUTANT_RELEASE,      /* `released` although it was prepared */
+	MUTANT_EXECUTOR,     /* I5: the executor of a run is changed by the next proposer */
+	MUTANT_NOFLOOR,      /* an ARM at or below the floor is started */
 	MUTANT_COUNT
 };
 

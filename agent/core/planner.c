@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "agent/core/candidate.h"
+#include "agent/core/mutant.h"
 #include "agent/core/state.h"
 #include "proto/text.h"
 
@@ -491,13 +492,13 @@ void planner_arm(struct node *node, uint32_t run_slot)
 	uint32_t slot = job_find(&node->jobs, run->record.key.job);
 	if (slot == JOB_NONE)
 		return;
-	if (!run->is_decided) {
+	if (!run->is_decided && !mutant_is_on(MUTANT_UNDECIDED)) {
 		/* Accepted here is not decided: a process is started only for a decided run (I9). */
 		heap_set(&node->runs.heap, run_slot, node->now.mono_us + ARM_US_MAX);
 		(void)proposer_start(node, slot, REGISTER_CUR, 0, true);
 		return;
 	}
-	if (run->is_carried) {
+	if (run->is_carried && !mutant_is_on(MUTANT_CARRIED)) {
 		/* Answered by planner_def_read; looked at again in case that proposal can not be made. */
 		heap_set(&node->runs.heap, run_slot, node->now.mono_us + ARM_US_MAX);
 		run->sent_us = node->now.mono_us; /* until then the cursor need not be decided over and over */

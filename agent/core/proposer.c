@@ -69,8 +69,10 @@ static uint32_t mask_count(uint8_t mask)
 	return (uint32_t)__builtin_popcount(mask);
 }
 
-static uint32_t proposer_majority(const struct node *node, const struct arc_set *set)
+static uint32_t proposer_majority(const struct node *node, const struct arc_set *set, bool is_def)
 {
+	if (mutant_is_on(MUTANT_DEFONE) && is_def)
+		return 1;
 	if (!mutant_is_on(MUTANT_VIEWMAJORITY))
 		return arc_set_majority(set);
 	uint32_t seen = 0;
@@ -117,6 +119,8 @@ static void proposer_backoff(struct node *node, uint32_t index)
 	                                                                     : BACKOFF_DOUBLINGS_MAX;
 	int64_t most_us = (int64_t)BACKOFF_US_MIN << doublings;
 	proposal->backoff_count++;
+	if (mutant_is_on(MUTANT_STANDING) && proposal->phase == PROPOSAL_ACCEPT)
+		*proposer_standing(&node->jobs.jobs[proposal->job], proposal->key.kind) = proposal->round_next;
 	proposal->phase = PROPOSAL_BACKOFF;
 	int64_t wait_us = (int64_t)(prng_below(&node->prng, (uint64_t)most_us));
 	heap_set(&node->proposal_heap, index - 1, node->now.mono_us + wait_us);
@@ -263,7 +267,7 @@ static bool proposer_value(struct node *node, struct proposal *proposal, struct 
 	/* Under a standing promise the base is decided. What a PREPARE found may be an unfinished change: it is finished
 	 * before anything is concluded from it, also if nothing is to be changed. Left alone it would be found for ever. */
 	bool is_found = proposal->phase == PROPOSAL_PREPARE && !ballot_is_zero(&state.accepted);
-	if (is_found)
+	if (is_found && !mutant_is_on(MUTANT_NOEXTRA))
 		proposer_adopt_extra(&state, extra);
 	bool is_changed = claim_build(node, proposal->job, extra);
 	if (!is_changed && proposal->is_forced && proposal->change == 0)
@@ -526,7 +530,7 @@ static void proposer_count(struct node *node, uint32_t index, uint32_t member, c
 		proposal->answered_mask |= (uint8_t)(1u << member);
 		answer_count = mask_count(proposal->answered_mask);
 	}
-	if (answer_count < proposer_majority(node, set))
+	if (answer_count < proposer_majority(node, set, proposal->key.kind == REGISTER_DEF && proposal->phase == PROPOSAL_ACCEPT))
 		return;
 	if (proposal->phase == PROPOSAL_PREPARE)
 		proposer_accept(node, index);

@@ -9,7 +9,7 @@ struct mutant_entry {
 	const char *name;
 	const char *rule;   /* what it breaks */
 	const char *checks; /* that may kill it, with blanks between; a failure of another one does not count */
-	uint64_t seed;      /* that kills it within SMOKE_MINUTES; 0: none is recorded */
+	uint64_t seed;      /* that kills it; 0: none is recorded */
 };
 
 extern const struct mutant_entry mutant_entries[];

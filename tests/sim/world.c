@@ -409,9 +409,12 @@ static void world_open(struct world *world, const struct sim_options *options)
 	world->options = *options;
 	prng_init(&world->prng, options->seed * UINT64_C(0x9e3779b97f4a7c15) + 1);
 	world->host_count = options->agents != 0 ? options->agents : 3 + (uint32_t)prng_below(&world->prng, 3);
-	uint32_t drawn = draw_chance(&world->prng, 150) ? 1 : 3;
+	uint64_t share = prng_below(&world->prng, 100);
+	uint32_t drawn = share < 15 ? 1 : share < 88 ? 3 : 5;
 	if (options->agents == 0 && drawn == 1)
 		world->host_count = 1 + (uint32_t)prng_below(&world->prng, 4);
+	if (options->agents == 0 && drawn == 5)
+		world->host_count = 5 + (uint32_t)prng_below(&world->prng, 2);
 	world->voter_count = options->voters != 0 ? options->voters : drawn;
 	if (world->host_count < world->voter_count)
 		world->host_count = world->voter_count;

@@ -94,7 +94,7 @@ struct host {
 struct sim_options {
 	uint64_t seed;
 	uint32_t agents; /* 0: drawn */
-	uint32_t voters; /* 0: drawn; 1 or 3 */
+	uint32_t voters; /* 0: drawn; 1, 3 or 5 */
 	int64_t minutes; /* of virtual time with faults; a quiet end follows */
 	enum mutant mutant;
 	bool is_traced;
