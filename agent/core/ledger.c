@@ -108,10 +108,13 @@ static void ledger_clear_verdicts(struct node *node, const struct verdict_record
 		struct wire_reader reader;
 		wire_reader_init(&reader, buf_slice(&value));
 		verdict_record_get(&reader, &held);
-		if (wire_reader_end(&reader) != ERR_OK || !id128_equal(held.job, news->job) ||
-		    held.from_ms > news->t_ms)
+		if (wire_reader_end(&reader) != ERR_OK || !id128_equal(held.job, news->job))
 			return;
-		if (id128_is_zero(held.manual) && held.t_ms != news->t_ms)
+		if (!id128_is_zero(held.manual))
+			continue;
+		if (held.from_ms > news->t_ms)
+			return;
+		if (held.t_ms != news->t_ms)
 			node->store->remove(node->store->context, TABLE_VERDICTS, buf_slice(&key));
 	}
 }
@@ -399,7 +402,7 @@ static bool ledger_has_verdict(struct node *node, const struct verdict_record *n
 {
 	struct verdict_record held;
 	return ledger_read_verdict(node, news->job, news->t_ms, news->manual, &held) == ERR_OK &&
-	       (held.verdict == news->verdict || news->verdict == VERDICT_LOST);
+	       held.from_ms == news->from_ms && (held.verdict == news->verdict || news->verdict == VERDICT_LOST);
 }
 
 /* A proposer may have given up a run of which this voter has the executor's last word: that outranks its verdict. */

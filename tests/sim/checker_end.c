@@ -25,8 +25,17 @@ struct ending {
 
 /* ---- verdicts ---- */
 
+static void trace_verdict(struct world *world, const struct host *host, const struct verdict_record *record)
+{
+	const struct operator_job *job = operator_job_find(world, record->job);
+	world_trace(world, "%s  has %s(%s) of %s from %lld to %lld, decided by %s", host->name,
+		    verdict_word(record->verdict), record->reason, job == NULL ? "?" : job->name,
+		    (long long)(record->from_ms - SIM_UTC_START_MS), (long long)(record->t_ms - SIM_UTC_START_MS),
+		    world->hosts[world_host_by_id(world, record->decided_by) < 0 ? 0 : world_host_by_id(world, record->decided_by)].name);
+}
+
 /* The verdict that a disk has for a fire; a stretch of equal ones is one record. */
-static uint32_t count_verdicts(const struct host *host, struct id128 job, int64_t t_ms, struct id128 manual,
+static uint32_t count_verdicts(struct world *world, const struct host *host, struct id128 job, int64_t t_ms, struct id128 manual,
 			       struct verdict_record *ret_verdict)
 {
 	uint8_t key_memory[64], value_memory[VERDICT_RECORD_BYTES_MAX];
@@ -44,6 +53,8 @@ static uint32_t count_verdicts(const struct host *host, struct id128 job, int64_
 			break;
 		if (!id128_equal(record.manual, manual) || t_ms < record.from_ms || t_ms > record.t_ms)
 			continue;
+		if (world->is_explaining)
+			trace_verdict(world, host, &record);
 		*ret_verdict = record;
 		count++;
 	}
@@ -51,10 +62,10 @@ static uint32_t count_verdicts(const struct host *host, struct id128 job, int64_
 }
 
 /* What a disk has to say of a fire: a run's own record, of its last attempt, outranks the verdict that a vote brought. */
-static uint32_t read_verdict(const struct host *host, struct id128 job, int64_t t_ms, struct id128 manual,
+static uint32_t read_verdict(struct world *world, const struct host *host, struct id128 job, int64_t t_ms, struct id128 manual,
 			     struct verdict_record *ret_verdict)
 {
-	uint32_t count = count_verdicts(host, job, t_ms, manual, ret_verdict);
+	uint32_t count = count_verdicts(world, host, job, t_ms, manual, ret_verdict);
 	uint8_t key_memory[64], value_memory[RUN_RECORD_BYTES_MAX];
 	struct buf key, value;
 	buf_init(&key, key_memory, sizeof(key_memory));
@@ -77,6 +88,19 @@ static uint32_t read_verdict(const struct host *host, struct id128 job, int64_t 
 		count = count > 1 ? count : 1;
 	}
 	return count;
+}
+
+/* What all disks say, for the trace. */
+static void explain(struct world *world, struct id128 job, int64_t t_ms, struct id128 manual)
+{
+	struct verdict_record verdict = {0};
+	world->is_explaining = true;
+	for (uint32_t i = 0; i < world->voter_count; i++) {
+		uint32_t count = read_verdict(world, &world->hosts[i], job, t_ms, manual, &verdict);
+		world_trace(world, "%s  says %s(%s), %u", world->hosts[i].name, count == 0 ? "nothing" : verdict_word(verdict.verdict),
+			    count == 0 ? "" : verdict.reason, count);
+	}
+	world->is_explaining = false;
 }
 
 static bool verdict_fits(const struct run_entry *run, enum verdict verdict)
@@ -111,22 +135,21 @@ static void check_run_verdict(struct ending *ending, const struct run_entry *run
 	uint32_t agreed = 0;
 	for (uint32_t i = 0; i < world->voter_count; i++) {
 		struct verdict_record verdict;
-		uint32_t count = read_verdict(&world->hosts[i], run->key.job, run->key.t_ms, run->key.manual, &verdict);
+		uint32_t count = read_verdict(world, &world->hosts[i], run->key.job, run->key.t_ms, run->key.manual, &verdict);
+		if (count > 1)
+			explain(world, run->key.job, run->key.t_ms, run->key.manual);
 		if (count > 1)
 			world_fail(world, "C9", "%s has %u verdicts for %s", world->hosts[i].name, count,
 				   checker_run_text(world, &run->key));
 		if (count == 0)
 			continue;
-		if (verdict_fits(run, verdict.verdict))
-			agreed++;
-		else
-			world_trace(world, "%s  says %s(%s) of %s", world->hosts[i].name, verdict_word(verdict.verdict),
-				    verdict.reason, checker_run_text(world, &run->key));
+		agreed += verdict_fits(run, verdict.verdict);
 	}
 	if (agreed >= checker_majority(world))
 		return;
+	explain(world, run->key.job, run->key.t_ms, run->key.manual);
 	struct verdict_record verdict = {0};
-	uint32_t count = read_verdict(&world->hosts[0], run->key.job, run->key.t_ms, run->key.manual, &verdict);
+	uint32_t count = read_verdict(world, &world->hosts[0], run->key.job, run->key.t_ms, run->key.manual, &verdict);
 	world_fail(world, "C9",
 		   "%s: %u of %u disks have a verdict that fits (starts %u, ended %d, exit %d, cause %d); the first disk has %u: %s(%s)",
 		   checker_run_text(world, &run->key), agreed, world->voter_count, run->start_count, run->is_ended,
@@ -166,12 +189,14 @@ static void check_stable_fires(struct ending *ending)
 		uint32_t hosts = 0;
 		for (uint32_t i = 0; i < world->voter_count; i++) {
 			struct verdict_record verdict;
-			uint32_t count = read_verdict(&world->hosts[i], ending->asked->id, t_ms, none, &verdict);
+			uint32_t count = read_verdict(world, &world->hosts[i], ending->asked->id, t_ms, none, &verdict);
 			if (count > 1)
 				world_fail(world, "C9", "%s has %u verdicts for %s@%lld", world->hosts[i].name, count,
 					   ending->asked->name, (long long)t_ms);
 			hosts += count == 1;
 		}
+		if (hosts < checker_majority(world))
+			explain(world, ending->asked->id, t_ms, none);
 		if (hosts < checker_majority(world))
 			world_fail(world, "C9", "%s@%lld (%.1f s after birth): only %u disks have its verdict",
 				   ending->asked->name, (long long)t_ms,

@@ -128,6 +128,9 @@ static void on_cursor_decided(struct world *world, const struct host *host, cons
 	const struct operator_job *asked = operator_job_find(world, job->id);
 	if (asked != NULL && !asked->allows_overlap && cursor->open_count > 1)
 		world_fail(world, "C7", "%s has %u open runs, and forbids two", asked->name, cursor->open_count);
+	if (cursor->through_ms != job->cursor.through_ms)
+		world_trace(world, "--  %s is decided through %lld, round %llu", register_text(world, &image->key),
+			    (long long)(cursor->through_ms - SIM_UTC_START_MS), (unsigned long long)image->accepted.round);
 	job->cursor = *cursor;
 	job->cursor_ballot = image->accepted;
 	job->has_cursor = true;

@@ -191,6 +191,15 @@ static void move_clock(struct world *world, uint32_t index)
 		    (long long)world->hosts[index].wall_offset_ms);
 }
 
+/* Never cut short: what was put off until its end would come after what is new. */
+static void pause_host(struct world *world, struct host *host, int64_t until_us)
+{
+	if (until_us > world->faults_end_us)
+		until_us = world->faults_end_us;
+	if (until_us > host->paused_until_us)
+		host->paused_until_us = until_us;
+}
+
 static void make_fault(struct world *world, enum fault_kind kind)
 {
 	struct faults *faults = world->faults;
@@ -228,7 +237,7 @@ static void make_fault(struct world *world, enum fault_kind kind)
 				 index, 0, slice_of(NULL, 0));
 		break;
 	case FAULT_PAUSE:
-		host->paused_until_us = world->now_us + draw_scale(prng, PAUSE_US_MIN, PAUSE_US_MAX);
+		pause_host(world, host, world->now_us + draw_scale(prng, PAUSE_US_MIN, PAUSE_US_MAX));
 		break;
 	case FAULT_SLOW_DISK:
 		faults->slow_disk_until_us[index] = world->now_us + draw_scale(prng, SIM_SECOND_US, 30 * SIM_SECOND_US);
@@ -255,7 +264,6 @@ static void heal(struct world *world)
 	faults->weather = (struct weather){0};
 	for (uint32_t i = 0; i < world->host_count; i++) {
 		struct host *host = &world->hosts[i];
-		host->paused_until_us = 0;
 		if (host->wall_offset_ms != faults->sane_offset_ms[i])
 			faults->clock_quiet_until_us = world->now_us + MEASURED_US;
 		host->wall_offset_ms = faults->sane_offset_ms[i];

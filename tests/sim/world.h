@@ -127,6 +127,7 @@ struct world {
 	struct faults *faults;
 	struct operator *operator;
 
+	bool is_explaining; /* the judge tells the trace what it reads */
 	bool has_failed;
 	char failed_check[16]; /* "C2" */
 	char failure[SIM_FAILURE_BYTES];
