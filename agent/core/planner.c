@@ -310,6 +310,12 @@ void planner_on_offered(struct node *node, struct id128 from, uint32_t item_coun
 	}
 }
 
+/* An end that can wait is folded with the next claim; but not with one that finds nobody to take it. */
+static bool planner_claim_is_near(const struct job *job, int64_t now_ms)
+{
+	return job_is_planned(job) && now_ms < job->next_ms && job->next_ms - LOOKAHEAD_MS - now_ms < FOLD_WITH_CLAIM_MS;
+}
+
 /* ---- the visit ---- */
 
 /* True if there is something to change in the cursor now. Offers leave from here. */
@@ -319,7 +325,7 @@ static bool planner_wants_change(struct node *node, uint32_t slot, int rank, con
 	int64_t now_ms = node->cluster_ms;
 	bool wants = false;
 	if (open->has_final && rank == 0) {
-		bool is_claim_near = job_is_planned(job) && job->next_ms - LOOKAHEAD_MS - now_ms < FOLD_WITH_CLAIM_MS;
+		bool is_claim_near = planner_claim_is_near(job, now_ms);
 		wants = (!is_claim_near && now_ms - open->ended_ms >= FOLD_US / 1000) || now_ms >= open->urgent_ms;
 	}
 	/* The proposer may not know of a run that was open while it was away. */
@@ -400,8 +406,7 @@ void planner_wake(struct node *node, uint32_t slot)
 		wake_us = open.unarmed_us;
 	if (open.has_final && rank == 0) {
 		int64_t fold_us = node_mono_of(node, open.ended_ms) + FOLD_US;
-		bool is_claim_near = job_is_planned(job) &&
-		                     job->next_ms - LOOKAHEAD_MS - node->cluster_ms < FOLD_WITH_CLAIM_MS;
+		bool is_claim_near = planner_claim_is_near(job, node->cluster_ms);
 		if (open.urgent_ms != INT64_MAX && node_mono_of(node, open.urgent_ms) < fold_us) {
 			fold_us = node_mono_of(node, open.urgent_ms);
 			is_claim_near = false;
