@@ -29,7 +29,7 @@ const struct mutant_entry mutant_entries[] = {
 	{MUTANT_VIEWMAJORITY, "m-viewmaj", "I6 majority of those one sees", "C1 C2 C3", 4},
 	{MUTANT_STANDING, "m-standing", "standing promise without a majority's ACK", "C1 C2 C3", 3},
 	{MUTANT_UNDECIDED, "m-undecided", "I9 a claim that is merely accepted is armed", "C1 C2", 3},
-	{MUTANT_CARRIED, "m-carried", "I11 carried claim armed without reading def", "C5", 55},
+	{MUTANT_CARRIED, "m-carried", "I11 carried claim armed without reading def", "C5", 4},
 	{MUTANT_NOCALLBACK, "m-nocallback", "I11 edit acknowledged before the cursor's same", "C5", 4},
 	{MUTANT_NOEXTRA, "m-noextra", "I17 adopted value without its verdicts", "C9", 5},
 	{MUTANT_DEFONE, "m-defone", "edit acknowledged from one voter", "C3", 1},
